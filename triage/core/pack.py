@@ -1,0 +1,298 @@
+"""What a rule pack may say: the regulations of a vendor as data.
+
+A pack is a folder of TOML chapters (docs/rules.md shows each); `adapters/packs.py` reads it and reports every fault.
+Here stand the permitted keys, their meaning and the values that follow when one is left out. Ids of services,
+severities, deployments, languages and fields are the vendor's own words: the code knows none of them.
+
+Texts for people are tables by language: `{en = "...", es = "..."}`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
+               StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
+Texts = dict[str, str]  # language id -> words
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Entry(BaseModel):
+    """Anything in a pack. Unknown keys are refused; nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Clause(Entry):
+    """One clause of the regulations: what it says in a line, and what carries it out."""
+
+    id: Id
+    text: str
+    carriers: list[str] = Field(min_length=1)  # "rule <id>", "text <reply>", "value <chapter.key>", or "people"
+    assumption: bool = False  # the regulations are silent: the vendor's own decision
+
+
+class Holidays(Entry):
+    country: str  # ISO 3166-1 alpha-2, as the package `holidays` knows it
+    region: str = ""
+
+
+class Calendar(Entry):
+    """Working time: windows by weekday in one zone, less holidays."""
+
+    id: Id
+    zone: str
+    windows: dict[Day, list[str]]  # "HH:MM-HH:MM"; "24:00" is the end of the day; an end before its start is past midnight
+    holidays: list[Holidays] = []
+    days_off: list[date] = []
+    days_on: dict[date, list[str]] = {}  # single days with windows of their own
+    clause: Id
+    assumption: bool = False
+
+
+class Deployment(Entry):
+    """A way in which partners have the product (a plan)."""
+
+    id: Id
+    names: Texts
+    column: Id  # of the service table
+    subscription: bool = False  # support ends with `subscription_until` of the partner file
+    calendar: Id
+    clause: Id
+
+
+class Severity(Entry):
+    id: Id
+    rank: int  # 1 is the gravest
+    names: Texts
+    clause: Id
+
+
+class Target(Entry):
+    """A response time. The first entry that fits a request holds; an empty list fits all."""
+
+    deployments: list[Id] = []
+    severities: list[Id] = []
+    request_types: list[Id] = []
+    services: list[Id] = []
+    hours: float = Field(gt=0)  # working hours of the calendar
+    calendar: Id | None = None  # default: the deployment's
+    guaranteed: bool  # when received in working time
+    clause: Id
+    assumption: bool = False
+
+
+class Cell(Entry):
+    """What a cell of the service table means."""
+
+    id: Id
+    names: Texts  # as the table words it
+    guaranteed: bool = True
+    action: Literal["accept", "refuse"] = "accept"
+    says: Texts = {}  # a paragraph of the reply; empty where there is nothing to say
+    clause: Id
+
+
+class Service(Entry):
+    """A row of the service table."""
+
+    id: Id
+    names: Texts
+    cells: dict[Id, Id]  # column -> cell
+    documentation: str = ""
+    clause: Id
+
+
+class Scope(Entry):
+    """What support does not do: a value of `out_of_scope`."""
+
+    id: Id
+    names: Texts
+    service: Id = "none"  # the row that such a mail gets
+    guaranteed: bool = False
+    action: Literal["accept", "refuse"] = "accept"
+    says: Texts  # where to turn to
+    clause: Id
+
+
+class RequestType(Entry):
+    id: Id
+    names: Texts
+    severity: bool = False  # requests of this type have a severity
+
+
+class RequiredField(Entry):
+    """A kind of information that a request may need."""
+
+    id: Id
+    reader: Literal["description", "account", "asset", "element", "actions", "evidence", "forms"]
+    # the reader "forms": the field is there when a [[form]] with signal "field.<id>" is found
+    names: Texts
+    asks: Texts  # the line that asks for it, with an example
+    clause: Id
+
+
+class Requirement(Entry):
+    """Which fields a request must have. The first entry that fits holds; an empty list fits all."""
+
+    id: Id
+    request_types: list[Id] = []
+    services: list[Id] = []
+    severities: list[Id] = []
+    deployments: list[Id] = []
+    scopes: list[Id] = []
+    fields: list[Id]
+    one_of: list[list[Id]] = []  # of each inner list one is enough
+    clause: Id
+    assumption: bool = False
+
+
+class Policy(Entry):
+    """The numbers and choices behind the way of a ticket."""
+
+    questions: Literal["ask", "split"] = "ask"  # several in one mail: ask for separate tickets, or split
+    ask_at_most: int = Field(2, ge=0)
+    calendar: Id  # for days of waiting, warnings and digests
+    remind_after_days: int = Field(3, ge=1)  # working days that a ticket waits for its partner
+    close_waiting_after_days: int = Field(10, ge=1)
+    close_answered_after_days: int = Field(10, ge=1)
+    stranger_pause_days: int = Field(30, ge=1)
+    warn_at: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.75]  # shares of the response time
+    digest_at: str = "05:30"  # local time of the calendar
+    replies_per_address: int = Field(10, ge=1)  # at most, within the window
+    reply_window_minutes: int = Field(60, ge=1)
+    robot_answer_seconds: int = Field(5, ge=0)  # an answer that comes sooner after ours is a robot's
+    same_text_at_most: int = Field(2, ge=1)
+    fallback_severity: Id | None = None  # of an incident whose extent is not told
+    fallback_deployment: Id | None = None  # of a partner whose deployment is not known
+
+
+class Unsure(Entry):
+    """Below which confidence (0 to 1) a reading is not acted upon, and what is done then."""
+
+    kind: float = 0.5
+    questions: float = 0.5  # below: treated as one question
+    missing: float = 0.5  # a field read as absent below this is not asked for
+    out_of_scope: float = 0.6  # below: not said to the partner
+    service: float = 0.35  # below: flagged "unsure" for staff
+    severity: float = 0.0
+
+
+class WordRule(Entry):
+    """Words that speak for something. `signal` is "<label>.<value>", as the readers ask for it."""
+
+    id: Id
+    signal: Id
+    weight: float = 1.0  # may be negative: these words speak against it
+    phrases: list[str] = Field(min_length=1)  # see core/reading/phrases.py
+    unless: list[str] = []  # these words in the same sentence silence the rule
+    where: Literal["any", "subject", "text"] = "any"
+    clause: Id = "reading"
+
+
+class Form(Entry):
+    """Something recognised by its form: an identifier, a log line. A regular expression with bounded repeats."""
+
+    id: Id
+    signal: Id
+    pattern: str
+    weight: float = 1.0
+    check: Literal["", "luhn"] = ""  # a check digit over the digits that matched
+    near: list[str] = []  # phrases, one of which must stand in the same line within `reach` words
+    not_near: list[str] = []
+    reach: int = Field(4, ge=1, le=12)
+    ignore_case: bool = True
+    clause: Id = "reading"
+
+
+class Words(Entry):
+    """A file of words/<language>/ (or words/any/)."""
+
+    rule: list[WordRule] = []
+    form: list[Form] = []
+
+
+class Manifest(Entry):
+    """pack.toml"""
+
+    name: Id
+    title: str
+    vendor: str
+    version: str
+    in_force: date  # the first day on which it holds
+    languages: list[Id] = Field(min_length=1)  # in which support is given and replies are written; the first is the default
+    language_names: Texts = {}
+    regulations: str = ""  # where the regulations are published
+    signature: Texts = {}
+
+
+class Pack(Entry):
+    """A rule pack, whole and checked."""
+
+    manifest: Manifest
+    policy: Policy
+    unsure: Unsure = Unsure()
+    clauses: list[Clause] = Field(min_length=1)
+    calendars: list[Calendar] = Field(min_length=1)
+    deployments: list[Deployment] = Field(min_length=1)
+    severities: list[Severity] = Field(min_length=1)
+    request_types: list[RequestType] = Field(min_length=1)
+    targets: list[Target] = Field(min_length=1)
+    cells: list[Cell] = Field(min_length=1)
+    services: list[Service] = Field(min_length=1)
+    scopes: list[Scope] = []
+    fields: list[RequiredField] = []
+    requirements: list[Requirement] = Field(min_length=1)
+    words: dict[str, Words] = {}  # language id, or "any" -> all its files merged
+    replies: dict[str, dict[str, str]] = {}  # language id -> template name -> Jinja2 source
+
+    # Tables by id, made once.
+    @cached_property
+    def calendar_by_id(self) -> dict[str, Calendar]:
+        return _by_id(self.calendars)
+
+    @cached_property
+    def deployment_by_id(self) -> dict[str, Deployment]:
+        return _by_id(self.deployments)
+
+    @cached_property
+    def severity_by_id(self) -> dict[str, Severity]:
+        return _by_id(self.severities)
+
+    @cached_property
+    def service_by_id(self) -> dict[str, Service]:
+        return _by_id(self.services)
+
+    @cached_property
+    def cell_by_id(self) -> dict[str, Cell]:
+        return _by_id(self.cells)
+
+    @cached_property
+    def scope_by_id(self) -> dict[str, Scope]:
+        return _by_id(self.scopes)
+
+    @cached_property
+    def field_by_id(self) -> dict[str, RequiredField]:
+        return _by_id(self.fields)
+
+    @cached_property
+    def request_type_by_id(self) -> dict[str, RequestType]:
+        return _by_id(self.request_types)
+
+    @cached_property
+    def clause_by_id(self) -> dict[str, Clause]:
+        return _by_id(self.clauses)
+
+    def cell(self, service: str, deployment: str | None) -> Cell | None:
+        """What the service table says; None for a service without a row or an unknown deployment."""
+        row = self.service_by_id.get(service)
+        plan = self.deployment_by_id.get(deployment or "")
+        return self.cell_by_id.get(row.cells.get(plan.column, "")) if row and plan else None
+
+
+def _by_id(entries: list[Any]) -> dict[str, Any]:
+    return {entry.id: entry for entry in entries}
