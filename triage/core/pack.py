@@ -15,9 +15,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
-               StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
+Id = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"),
+]
 Texts = dict[str, str]  # language id -> words
+NONE = "none"  # the service of a mail that falls under no row; in a list of scopes: nothing is out of scope
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -32,8 +36,27 @@ class Clause(Entry):
 
     id: Id
     text: str
-    carriers: list[str] = Field(min_length=1)  # "rule <id>", "text <reply>", "value <chapter.key>", or "people"
+    # What does what it says: "value <chapter>.<id or key>", "text <reply>", "words <signal>", "rule <word rule id>",
+    # "check <name>" (a step of the program, CHECKS), or "people" where no program can.
+    carriers: list[str] = Field(min_length=1)
     assumption: bool = False  # the regulations are silent: the vendor's own decision
+
+
+# Behaviour of the program that carries a clause without any value in the pack.
+CHECKS: dict[str, str] = {
+    "sender": "who may ask is read from the partner file, and a forged address is refused",
+    "subscription": "a plan with a subscription is refused after its last day",
+    "end_users": "a stranger is sent to the partner, once in a while, and no ticket is opened",
+    "mailbox": "tickets come from the mailbox of the support address",
+    "language": "a reply is written in the language of the mail",
+    "one_question": "several questions in one mail are told apart",
+    "required": "information that is missing is asked for",
+    "clock": "the response clock starts with the last mail of the partner or its technicians",
+    "working_time": "response time is counted in working hours of the calendar",
+    "answered": "an answer of a specialist stops the clock and closes the ticket preliminarily",
+    "bounces": "an address to which mail cannot be delivered is marked and staff is told",
+    "versions": "tickets and replies carry the version of the pack; a new one holds from its date",
+}
 
 
 class Holidays(Entry):
@@ -46,10 +69,11 @@ class Calendar(Entry):
 
     id: Id
     zone: str
-    windows: dict[Day, list[str]]  # "HH:MM-HH:MM"; "24:00" is the end of the day; an end before its start is past midnight
+    # "HH:MM-HH:MM"; "24:00" is the end of the day; an end before its start is past midnight
+    windows: dict[Day, list[str]]
     holidays: list[Holidays] = []
     days_off: list[date] = []
-    days_on: dict[date, list[str]] = {}  # single days with windows of their own
+    days_on: dict[Annotated[date, Field(strict=False)], list[str]] = {}  # single days with windows of their own
     clause: Id
     assumption: bool = False
 
@@ -75,6 +99,7 @@ class Severity(Entry):
 class Target(Entry):
     """A response time. The first entry that fits a request holds; an empty list fits all."""
 
+    id: Id = ""  # for clauses and the log; unique in a pack
     deployments: list[Id] = []
     severities: list[Id] = []
     request_types: list[Id] = []
@@ -144,7 +169,8 @@ class Requirement(Entry):
     services: list[Id] = []
     severities: list[Id] = []
     deployments: list[Id] = []
-    scopes: list[Id] = []
+    scopes: list[Id] = []  # "none": only what is in scope
+    cells: list[Id] = []  # of the service table, for this row and deployment
     fields: list[Id]
     one_of: list[list[Id]] = []  # of each inner list one is enough
     clause: Id
@@ -224,7 +250,8 @@ class Manifest(Entry):
     vendor: str
     version: str
     in_force: date  # the first day on which it holds
-    languages: list[Id] = Field(min_length=1)  # in which support is given and replies are written; the first is the default
+    # In which support is given and replies are written; the first is the default.
+    languages: list[Id] = Field(min_length=1)
     language_names: Texts = {}
     regulations: str = ""  # where the regulations are published
     signature: Texts = {}
@@ -292,6 +319,46 @@ class Pack(Entry):
         row = self.service_by_id.get(service)
         plan = self.deployment_by_id.get(deployment or "")
         return self.cell_by_id.get(row.cells.get(plan.column, "")) if row and plan else None
+
+    def target(
+        self, deployment: str | None, request_type: str | None, service: str | None, severity: str | None
+    ) -> Target | None:
+        """The response time of a request: the first entry that fits."""
+        for entry in self.targets:
+            if (
+                _fits(entry.deployments, deployment)
+                and _fits(entry.request_types, request_type)
+                and _fits(entry.services, service)
+                and _fits(entry.severities, severity)
+            ):
+                return entry
+        return None
+
+    def requirement(
+        self,
+        deployment: str | None,
+        request_type: str | None,
+        service: str | None,
+        severity: str | None,
+        scope: str | None = None,
+    ) -> Requirement | None:
+        """What a request must contain: the first entry that fits. `scope` is a value of `out_of_scope`."""
+        cell = self.cell(service or NONE, deployment)
+        for entry in self.requirements:
+            if (
+                _fits(entry.deployments, deployment)
+                and _fits(entry.request_types, request_type)
+                and _fits(entry.services, service or NONE)
+                and _fits(entry.severities, severity)
+                and _fits(entry.scopes, scope or NONE)
+                and _fits(entry.cells, cell.id if cell else None)
+            ):
+                return entry
+        return None
+
+
+def _fits(permitted: list[str], value: str | None) -> bool:
+    return not permitted or value in permitted
 
 
 def _by_id(entries: list[Any]) -> dict[str, Any]:
