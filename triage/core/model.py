@@ -265,5 +265,9 @@ class Decision:
     severity: str | None = None
     service: str | None = None
     request_type: str | None = None
+    out_of_scope: str | None = None
     deployment: str | None = None
+    language: str = ""  # in which we answer, kept for the ticket's later mails
     fields: frozenset[str] = frozenset()  # required information known after this mail
+    split: tuple[str, ...] = ()  # questions that become tickets of their own, the first is this ticket's
+    stranger_told: bool = False  # the reply tells a stranger to ask his partner

@@ -1,0 +1,91 @@
+"""Who is this sender: the partner file, looked up by the address in From and nothing else.
+
+Exact address before domain; a plus tag is ignored when the address with its tag is not listed; case does not count;
+domains are compared in their ASCII form, so that a look-alike in other letters is another domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from triage.core.model import Address, Contact, Email, Sender
+
+AUTHORIZED, UNKNOWN, UNAUTHENTICATED = "authorized", "unknown", "unauthenticated"
+SUSPENDED, UNSUBSCRIBED = "suspended", "unsubscribed"
+
+
+class Directory:
+    """All contacts of all partners."""
+
+    def __init__(self, contacts: Iterable[Contact] = ()) -> None:
+        self._by_address: dict[str, list[Contact]] = {}
+        for contact in contacts:
+            self._by_address.setdefault(contact.address, []).append(contact)
+
+    def __len__(self) -> int:
+        return sum(len(entries) for entries in self._by_address.values())
+
+    def contacts(self, address: str) -> tuple[Contact, ...]:
+        """Every entry for an address (lower case): its own, else without its plus tag, else of its domain."""
+        local, _, domain = address.rpartition("@")
+        if not local or not domain:
+            return ()
+        untagged = f"{local.partition('+')[0]}@{domain}"
+        for key in (address, untagged, "@" + domain):
+            if key in self._by_address:
+                return tuple(self._by_address[key])
+        return ()
+
+
+def listed(address: str, entries: Iterable[str]) -> bool:
+    """Whether an address is among mailboxes or @domains, plus tags aside."""
+    local, _, domain = address.rpartition("@")
+    untagged = f"{local.partition('+')[0]}@{domain}"
+    known = set(entries)
+    return bool(local) and bool({address, untagged, "@" + domain} & known)
+
+
+def identify(
+    email: Email,
+    directory: Directory,
+    now: datetime,
+    *,
+    deployments_with_subscription: frozenset[str] = frozenset(),
+    staff: Iterable[str] = (),
+    verified: bool | None = None,
+    author: Address | None = None,
+) -> Sender:
+    """The sender of a mail and whether he may ask.
+
+    `verified` is what core/authenticity.py found: True proven, False forged, None nothing to go by (accepted).
+    `author` replaces From where the vendor's own mailing group rewrote it and vouches for the original (decision 25).
+    """
+    addresses = (author,) if author else email.from_
+    if len(addresses) != 1 or not addresses[0].address or "several-from" in email.defects:
+        reason = "several-from" if len(addresses) > 1 or "several-from" in email.defects else "no-from"
+        first = addresses[0] if addresses else Address("")
+        return Sender(first.address, first.name, UNAUTHENTICATED, verified=verified, reason=reason)
+    address, name = addresses[0].address, addresses[0].name
+    if verified is False:
+        return Sender(address, name, UNAUTHENTICATED, verified=False, reason="forged")
+    if listed(address, staff):
+        return Sender(address, name, AUTHORIZED, staff=True, verified=verified, reason="staff")
+    contacts = directory.contacts(address)
+    if not contacts:
+        return Sender(address, name, UNKNOWN, verified=verified, reason="not-a-partner")
+    status = AUTHORIZED
+    usable = tuple(one for one in contacts if one.status != "suspended")
+    if not usable:
+        status, usable = SUSPENDED, contacts
+    else:
+        paid = tuple(one for one in usable if not _lapsed(one, now, deployments_with_subscription))
+        status, usable = (AUTHORIZED, paid) if paid else (UNSUBSCRIBED, usable)
+    partners = tuple(dict.fromkeys(one.partner for one in usable))
+    return Sender(address, name, status, partners[0], usable, False, verified, status if status != AUTHORIZED else "")
+
+
+def _lapsed(contact: Contact, now: datetime, deployments_with_subscription: frozenset[str]) -> bool:
+    if contact.deployment not in deployments_with_subscription:
+        return False
+    return contact.subscription_until is None or contact.subscription_until < now
