@@ -22,11 +22,11 @@ from triage.core import clock, directory, lifecycle, threads
 from triage.core.clock import Rules
 from triage.core.model import NO_HISTORY, Clock, Decision, Email, Evidence, History, Reading, Reply, Sender
 from triage.core.pack import Requirement
-from triage.core.reply_text import write
-from triage.core.replies import Facts
+from triage.core.replies import Facts, write
 
 MACHINE = ("auto_reply", "bounce", "list", "loop")
 _SUPPRESSES_ACKNOWLEDGEMENT = {"autoreply", "all"}
+_HASTE_NEEDS = 3  # replies in a ticket before a quick answer counts as a robot's: people answer at once too
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,9 +353,10 @@ def _robot(case: Case) -> bool:
     policy, history = case.rules.pack.policy, case.history
     fast = history.seconds_since_reply is not None and history.seconds_since_reply < policy.robot_answer_seconds
     return (
-        history.replies_in_window >= policy.replies_per_address
-        or history.same_text_in_window >= policy.same_text_at_most
-        or fast
+        history.replies_to_address >= policy.replies_per_address
+        or history.replies_in_ticket >= policy.replies_per_ticket
+        or history.same_text >= policy.same_text_at_most
+        or (fast and history.replies_in_ticket >= _HASTE_NEEDS)
     )
 
 

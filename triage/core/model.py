@@ -213,9 +213,10 @@ class History:
     ticket: TicketState | None = None  # the ticket the mail belongs to, None for a new matter
     foreign_ticket: bool = False  # it points to a ticket that is not its sender's
     stranger_told_at: datetime | None = None  # when this address was last told to ask its partner
-    replies_in_window: int = 0  # automatic replies to this address within the pack's window
-    same_text_in_window: int = 0  # how often this address sent this very text within the window
-    seconds_since_reply: float | None = None  # since our last automatic reply to this address
+    replies_to_address: int = 0  # automatic replies to this address within the pack's window
+    replies_in_ticket: int = 0  # of them about this ticket
+    same_text: int = 0  # how often this address sent this very subject and text before, within the window
+    seconds_since_reply: float | None = None  # from our last automatic reply about this ticket to this mail
 
 
 NO_HISTORY = History()

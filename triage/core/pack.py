@@ -189,10 +189,11 @@ class Policy(Entry):
     stranger_pause_days: int = Field(30, ge=1)
     warn_at: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.75]  # shares of the response time
     digest_at: str = "05:30"  # local time of the calendar
-    replies_per_address: int = Field(10, ge=1)  # at most, within the window
-    reply_window_minutes: int = Field(60, ge=1)
-    robot_answer_seconds: int = Field(5, ge=0)  # an answer that comes sooner after ours is a robot's
-    same_text_at_most: int = Field(2, ge=1)
+    reply_window_minutes: int = Field(60, ge=1)  # for the limits on automatic replies that follow
+    replies_per_address: int = Field(2500, ge=1)
+    replies_per_ticket: int = Field(6, ge=1)
+    same_text_at_most: int = Field(5, ge=1)  # a mail with the same subject and text again, counted per address
+    robot_answer_seconds: int = Field(5, ge=0)  # after several replies, an answer that comes sooner is a robot's
     fallback_severity: Id | None = None  # of an incident whose extent is not told
     fallback_deployment: Id | None = None  # of a partner whose deployment is not known
 

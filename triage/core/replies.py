@@ -6,9 +6,11 @@ The ticket's number is not known before the ticket is stored: `TICKET` stands fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from triage.core.clock import Rules
 from triage.core.model import Reply
 
 TICKET = "\N{OBJECT REPLACEMENT CHARACTER}"  # never in a mail's words: `plain` removes it
@@ -52,3 +54,9 @@ def numbered(reply: Reply, *numbers: str) -> Reply:
         text=reply.text.replace(plural, every).replace(TICKET, first),
         html=reply.html.replace(plural, every).replace(TICKET, first),
     )
+
+
+def write(rules: Rules, template: str, languages: Sequence[str], to: str, facts: Facts) -> Reply:
+    """A reply in one language, or in several below each other."""
+    text = "\n\n".join(f"[{TICKET}] {template} {language} {facts}" for language in languages)
+    return Reply(to, f"[#{TICKET}] {facts.subject}", text, "", "+".join(languages), template)
