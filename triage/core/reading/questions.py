@@ -1,0 +1,401 @@
+"""How many tickets does a mail need? (guide: *questions*)
+
+The text is taken apart into sentences and list items (`segments`). Those that ask, report a fault or want something
+done are candidates. Read in order, each candidate either goes on with the matter at hand or opens another one: words
+that announce another matter, an own list item, an own paragraph and another service speak for a new one; words that
+point back, shared words, "why?" and "how do I mend it?" speak for the same. The vocabulary is data of the pack
+(signals `question.*`); here stand only the weights of the structure.
+
+One is the rule: a second question is only seen where the marks of it outweigh what holds the text together, for a false
+"several" asks a partner to write again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from triage.core.model import Evidence
+from triage.core.pack import Pack
+from triage.core.reading.matches import Hit, Signals
+from triage.core.reading.phrases import fold
+from triage.core.reading.segments import Unit, units
+
+THRESHOLD = 1.5  # what a boundary between two questions must reach
+LONGEST = 1200  # characters of one question that are quoted back
+
+_ASKS = re.compile(r"[?？؟][)\"'”»\]!?\s]{0,4}\Z")
+_WORD = re.compile(r"[^\W\d_][\w'’]{3,40}")
+_NAMED = re.compile(r"[\"“«']([^\"”»'\n]{2,40})[\"”»']|\b(?=[\w-]{0,20}\d)[A-Za-z0-9][\w-]{4,24}\b")
+_STEM = 5  # letters by which words are held to be the same
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The questions of a mail: the sender's own words for each, how sure their number is, and why."""
+
+    texts: tuple[str, ...]
+    confidence: float
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(slots=True)
+class _Part:
+    """A unit of the text with what the signals say of it."""
+
+    unit: Unit
+    start: int
+    end: int
+    opens: bool
+    hits: dict[str, list[Hit]] = field(default_factory=dict)
+    asks: bool = False
+    wants: bool = False
+    fault: bool = False
+    words: frozenset[str] = frozenset()  # stems of its content words
+    named: frozenset[str] = frozenset()  # what it names by quote or number
+    services: frozenset[str] = frozenset()
+
+    def of(self, name: str) -> list[Hit]:
+        return self.hits.get("question." + name, [])
+
+    @property
+    def candidate(self) -> bool:
+        return self.asks or self.wants or self.fault
+
+
+@dataclass(slots=True)
+class _Group:
+    """What is held to be one question: its candidates, and the span of the text."""
+
+    start: int
+    end: int
+    parts: list[_Part]
+    words: set[str]
+    services: set[str]
+    why: list[Evidence] = field(default_factory=list)
+
+
+def questions(text: str, subject: str, signals: Signals, pack: Pack | None = None) -> Questions:
+    """The separate questions or problems of a person's mail."""
+    del pack  # what it says comes by way of the signals
+    parts = _parts(text, signals)
+    if not parts:
+        return Questions((subject.strip(),), 0.5) if subject.strip() else Questions((), 0.9)
+    chosen = _candidates(text, parts)
+    if not chosen:
+        return _none_found(text, parts, signals)
+    several = min(1.5, signals.weight("question.several"))
+    groups = [_group(parts[chosen[0]])]
+    strongest = -2.0
+    previous = chosen[0]
+    for index in chosen[1:]:
+        part = parts[index]
+        score, why = _boundary(parts, previous, index, groups[-1], several)
+        if score >= THRESHOLD and len(groups) > 1:
+            score = min(score, *(THRESHOLD - 0.1 for group in groups[:-1] if len(part.words & group.words) >= 3), score)
+        strongest = max(strongest, score)
+        if score >= THRESHOLD:
+            groups.append(_group(part))
+            groups[-1].start = _context(parts, previous, index)
+            groups[-1].why = why
+        else:
+            _join(groups[-1], part)
+        previous = index
+    texts = tuple(_quote(text, groups, parts, number) for number in range(len(groups)))
+    evidence = tuple(dict.fromkeys(item for group in groups for item in group.why))
+    return Questions(texts, _confidence(strongest), evidence)
+
+
+# ---------------------------------------------------------------- what the parts are
+
+
+def _parts(text: str, signals: Signals) -> list[_Part]:
+    """The units with the hits that lie in them; a connector within a sentence begins a part of its own."""
+    hits = [
+        (hit.start, name, hit)
+        for name, found in signals.hits.items()
+        if name.startswith(("question.", "service."))
+        for hit in found
+        if not hit.in_subject
+    ]
+    hits.sort(key=lambda item: item[0])
+    starts = [start for start, _, _ in hits]
+    parts: list[_Part] = []
+    for unit in units(text):
+        mine = hits[bisect_right(starts, unit.start - 1) : bisect_right(starts, unit.end - 1)]
+        cuts = [] if unit.pasted else _connectors(text, unit, mine)
+        begin = unit.start
+        for cut in [*cuts, unit.end]:
+            part = _Part(unit, begin, cut, unit.opens and begin == unit.start)
+            for start, name, hit in mine:
+                if begin <= start < cut:
+                    part.hits.setdefault(name, []).append(hit)
+            _judge(text, part)
+            parts.append(part)
+            begin = cut
+    return parts
+
+
+def _connectors(text: str, unit: Unit, hits: Sequence[tuple[int, str, Hit]]) -> list[int]:
+    """Where a connector that announces something else stands within a sentence."""
+    cuts: list[int] = []
+    for start, name, hit in hits:
+        if name != "question.also" or start < unit.start + 25 or hit.end > unit.end - 15:
+            continue
+        before = text[max(unit.start, start - 3) : start].rstrip()
+        if (hit.rule.weight >= 2 or before.endswith((",", "-", "–", "("))) and (not cuts or start - cuts[-1] > 25):
+            cuts.append(start)
+    return cuts
+
+
+def _judge(text: str, part: _Part) -> None:
+    """Fills in what a part is and which words it is about."""
+    if part.unit.pasted:
+        return
+    piece = text[part.start : part.end]
+    if part.of("fyi") and not piece.endswith("?"):
+        return
+    part.asks = bool(_ASKS.search(piece)) or bool(part.of("ask"))
+    part.wants = bool(part.of("request"))
+    part.fault = bool(part.of("fault"))
+    filler = {hit.start for hit in part.of("filler")}
+    covered = [(hit.start, hit.end) for hit in part.of("filler") if " " in hit.matched]
+    stems = set()
+    for match in _WORD.finditer(text, part.start, part.end):
+        at = match.start()
+        if at in filler or any(start <= at < end for start, end in covered):
+            continue
+        stems.add(fold(match.group())[:_STEM])
+    part.words = frozenset(stems)
+    part.named = frozenset(
+        fold(match.group().strip("\"“”«»'")) for match in _NAMED.finditer(text, part.start, part.end)
+    )
+    part.services = frozenset(name.partition(".")[2] for name in part.hits if name.startswith("service."))
+
+
+def _candidates(text: str, parts: Sequence[_Part]) -> list[int]:
+    """The parts which may be questions. Lists of steps, attempts and data are none."""
+    data = _data_lists(text, parts)
+    announced = _announced_lists(text, parts)
+    chosen = []
+    for index, part in enumerate(parts):
+        if part.unit.pasted:
+            continue
+        if part.unit.list in data and not part.asks:
+            continue
+        if (
+            part.unit.list in announced
+            and part.opens
+            and not part.candidate
+            and len(part.words) >= 2
+            and not part.of("fyi")
+        ):
+            part.asks = True
+        if part.candidate:
+            chosen.append(index)
+    return _without_announcement(text, parts, chosen, announced)
+
+
+def _without_announcement(text: str, parts: Sequence[_Part], chosen: list[int], announced: set[int]) -> list[int]:
+    """The same candidates, less the words before a list of questions which only say that there are some."""
+    items = [index for index in chosen if parts[index].unit.list in announced and parts[index].opens]
+    if len(items) < 2:
+        return chosen
+    kept = []
+    for index in chosen:
+        part = parts[index]
+        only_says_so = part.of("several") or not (part.fault or _ASKS.search(text[part.start : part.end]))
+        if index >= items[0] or part.unit.item >= 0 or not only_says_so:
+            kept.append(index)
+    return kept
+
+
+def _leads(parts: Sequence[_Part]) -> dict[int, _Part | None]:
+    """For each list, the part that stands right before it."""
+    found: dict[int, _Part | None] = {}
+    previous: _Part | None = None
+    for part in parts:
+        if part.unit.list >= 0 and part.unit.list not in found:
+            found[part.unit.list] = previous
+        previous = part
+    return found
+
+
+def _data_lists(text: str, parts: Sequence[_Part]) -> set[int]:
+    return {number for number, lead in _leads(parts).items() if lead and lead.of("steps") and not lead.of("several")}
+
+
+def _announced_lists(text: str, parts: Sequence[_Part]) -> set[int]:
+    """The lists whose items are questions: because the words before them say just that, or because an item asks."""
+    found = {part.unit.list for part in parts if part.unit.numbered and _ASKS.search(text[part.start : part.end])}
+    for number, lead in _leads(parts).items():
+        if (
+            lead
+            and (lead.of("several") or ((lead.asks or lead.wants) and len(lead.words) <= 1))
+            and not lead.of("steps")
+        ):
+            found.add(number)
+    return found
+
+
+# ---------------------------------------------------------------- one matter or two
+
+
+def _boundary(
+    parts: Sequence[_Part], previous: int, index: int, group: _Group, several: float
+) -> tuple[float, list[Evidence]]:
+    """How much speaks for a new question at a candidate, and the words that say so."""
+    part, before = parts[index], parts[previous]
+    between = parts[previous + 1 : index + 1]
+    connectors = [
+        hit
+        for each in between
+        for hit in each.of("also")
+        if hit.rule.weight >= 2 or (each is part and hit.start - each.start <= 30)
+    ]
+    connector = max((hit.rule.weight for hit in connectors), default=0.0)
+    own_item = part.unit.item >= 0 and part.unit.item != before.unit.item
+    in_list = own_item and part.unit.list == before.unit.list
+    new_paragraph = part.unit.paragraph != before.unit.paragraph
+    shared = len(part.words & group.words)
+    new = len(part.words - group.words)
+
+    score = connector + _kinds(group, part)
+    if connector or new_paragraph or own_item or part.opens:
+        score += several
+    elif part.unit.item >= 0:
+        score -= 1.5  # the writer put both into one item
+    if in_list:
+        score += 1.8 if part.unit.numbered else 1.3
+    elif new_paragraph:
+        score += 0.6
+    elif part.opens:
+        score += 0.3
+    score -= min(1.8, 0.6 * shared)
+    score += 0.3 * min(new, 3) - 0.6
+    if part.services and group.services:
+        score += 0.8 if not part.services & group.services else -0.5
+    if not in_list and not connector >= 2:
+        score -= 0.7 * min(2, len(_pointing_back(part)))
+    if any(hit.start - part.start <= 30 for hit in part.of("one")):
+        score -= 1.0
+    if part.of("detail") and connector < 2:
+        score -= 1.5 if new <= 2 or not part.asks else 0.7
+    if part.of("demand") and not connector >= 2:
+        score -= 1.5
+    if part.of("tried"):
+        score -= 1.0
+    if not group.words:
+        score -= 3.0  # all that stands so far is "I have a question"
+    if new == 0:
+        score -= 1.0
+    rules = [hit.evidence for hit in connectors]
+    rules += [hit.evidence for hit in (part.of("ask") or part.of("request") or part.of("fault"))[:1]]
+    return score, rules
+
+
+def _kinds(group: _Group, part: _Part) -> float:
+    """What the kinds of two candidates say: two questions sooner are two than two faults."""
+    asked = any(each.asks for each in group.parts)
+    wanted = any(each.wants for each in group.parts)
+    if part.asks or part.wants:
+        return 1.0 if asked or wanted else 0.1
+    return -0.4 if asked or wanted else -0.8
+
+
+def _pointing_back(part: _Part) -> list[Hit]:
+    """The words that point back, less those that belong to a set phrase."""
+    phrases = [(hit.start, hit.end) for hit in part.of("filler") if " " in hit.matched]
+    return [
+        hit
+        for hit in part.of("back")
+        if hit.start - part.start <= 30 and not any(start <= hit.start < end for start, end in phrases)
+    ]
+
+
+def _group(part: _Part) -> _Group:
+    return _Group(part.start, part.end, [part], set(part.words), set(part.services))
+
+
+def _join(group: _Group, part: _Part) -> None:
+    group.parts.append(part)
+    group.end = part.end
+    group.words |= part.words
+    group.services |= part.services
+
+
+def _confidence(strongest: float) -> float:
+    """From the distance of the nearest boundary to the threshold."""
+    return round(1 / (1 + math.exp(-1.2 * abs(strongest - THRESHOLD) - 0.2)), 3)
+
+
+# ---------------------------------------------------------------- the words of each
+
+
+def _context(parts: Sequence[_Part], previous: int, index: int) -> int:
+    """Where the words of a new question begin: with its connector, its item or its paragraph."""
+    first = index
+    while first - 1 > previous:
+        before = parts[first - 1]
+        if before.unit.pasted or (before.unit.paragraph != parts[index].unit.paragraph and not before.of("also")):
+            break
+        first -= 1
+    return parts[first].start
+
+
+def _quote(text: str, groups: Sequence[_Group], parts: Sequence[_Part], number: int) -> str:
+    """The words of one question as the sender wrote them, without greeting, thanks and what is pasted after it."""
+    group = groups[number]
+    limit = groups[number + 1].start if number + 1 < len(groups) else parts[-1].end
+    start, end = group.start, group.end
+    if number == 0:
+        start = _first_words(parts, group.parts[0], len(groups) > 1)
+    last = group.parts[-1].unit
+    for part in parts:
+        if part.start < group.end:
+            continue
+        other_item = last.item >= 0 and part.unit.item != last.item
+        if part.end > limit or part.unit.pasted or part.of("thanks") or part.of("fyi") or other_item:
+            break
+        end = part.end
+    return _readable(text, start, end)
+
+
+def _first_words(parts: Sequence[_Part], asked: _Part, several: bool) -> int:
+    """Where the first question begins: after the greeting, and after the words that only announce several."""
+    start = asked.start
+    for part in reversed([part for part in parts if part.start < asked.start]):
+        if part.unit.pasted or (
+            not part.candidate and len(part.words) <= 3 and (part.of("greeting") or part.of("thanks"))
+        ):
+            break
+        if several and (part.of("several") or asked.unit.item >= 0 > part.unit.item):
+            break
+        start = part.start
+    for part in parts:
+        if part.start <= start < part.end:
+            return _greeted(part, start)
+    return start
+
+
+def _greeted(part: _Part, start: int) -> int:
+    """Where the part goes on after a greeting that opens it."""
+    end = start
+    for hit in part.of("greeting"):
+        if hit.start <= end + 2:
+            end = max(end, hit.end)
+    return end
+
+
+def _readable(text: str, start: int, end: int) -> str:
+    """A span of the text, trimmed and not longer than can be quoted."""
+    return text[start:end].strip().lstrip(",.;:!-– ").rstrip(",;:-–( ")[:LONGEST]
+
+
+def _none_found(text: str, parts: Sequence[_Part], signals: Signals) -> Questions:
+    if signals.of("question.complaint"):
+        return Questions((), 0.6, signals.evidence("question.complaint"))
+    return Questions((text[parts[0].start : parts[-1].end][:LONGEST],), 0.8)
