@@ -6,9 +6,10 @@ A reader asks for a family ("service") and gets each value's weight with the wor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 from triage.core.model import Evidence
 from triage.core.pack import Form, Pack, WordRule
@@ -16,6 +17,10 @@ from triage.core.reading.phrases import Match, Matcher, Token, tokens
 
 _SENTENCE_ENDS = frozenset(".!?;\n¿¡")
 _LONGEST_LINE = 2000  # characters of one line that forms look at
+# Families that are looked for across all languages, by readers that keep an index of their own.
+_OWN_READERS = ("language.", "kind.")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Signals:
     def family(self, prefix: str) -> dict[str, float]:
         """Weights of all signals "<prefix>.<value>", by value."""
         head = prefix + "."
-        return {name[len(head):]: self.weight(name) for name in self.hits if name.startswith(head)}
+        return {name[len(head) :]: self.weight(name) for name in self.hits if name.startswith(head)}
 
     def evidence(self, signal: str, at_most: int = 5) -> tuple[Evidence, ...]:
         """What speaks for a signal: the first hit of each rule."""
@@ -161,4 +166,13 @@ class _Same:
 @lru_cache(maxsize=64)
 def _lexicon(same: _Same, languages: tuple[str, ...]) -> Lexicon:
     words = [same.pack.words[language] for language in languages if language in same.pack.words]
-    return Lexicon([rule for part in words for rule in part.rule], [form for part in words for form in part.form])
+    return Lexicon(
+        [rule for part in words for rule in part.rule if not rule.signal.startswith(_OWN_READERS)],
+        [form for part in words for form in part.form if not form.signal.startswith(_OWN_READERS)],
+    )
+
+
+def once_per_pack(build: Callable[[Pack], T]) -> Callable[[Pack], T]:
+    """A function of a pack that is computed once for each pack and kept."""
+    kept = lru_cache(maxsize=16)(lambda same: build(same.pack))
+    return lambda pack: kept(_Same(pack))

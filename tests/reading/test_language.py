@@ -1,0 +1,96 @@
+"""Which language a mail is in."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from triage.core.pack import Manifest, Pack, Words
+from triage.core.reading.language import language
+
+WORDS = Path(__file__).parents[2] / "rules" / "navixy" / "words"
+
+
+def pack(*languages: str, extra: Words | None = None) -> Pack:
+    words = {
+        part: Words.model_validate(tomllib.loads((WORDS / part / "language.toml").read_text("utf-8")))
+        for part in (*(code for code in languages if (WORDS / code).is_dir()), "any")
+    }
+    if extra:
+        words[languages[-1]] = extra
+    manifest = Manifest(name="x", title="x", vendor="x", version="1", in_force="2025-01-01", languages=list(languages))
+    return Pack.model_construct(manifest=manifest, words=words, replies={})
+
+
+TWO = pack("en", "es")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "code"),
+    [
+        ("The report is empty since yesterday, please check what happened.", "en", "en"),
+        ("report dont open in my acount pls fix", "en", "en"),
+        ("El informe sale vacío desde ayer, ¿pueden revisarlo por favor?", "es", "es"),
+        ("ya no me llegan las alertas de la unidad 12 ayuda", "es", "es"),
+        ("Não consigo abrir o relatório desde ontem, podem verificar por favor?", "other", "pt"),
+        ("o rastreador nao esta enviando dados desde ontem", "other", "pt"),
+        ("Il rapporto è vuoto da ieri, potete controllare per favore?", "other", "it"),
+        ("Le rapport est vide depuis hier, pouvez-vous vérifier s'il vous plaît ?", "other", "fr"),
+        ("Der Bericht ist seit gestern leer, bitte prüfen Sie das.", "other", "de"),
+        ("L'informe surt buit des d'ahir, ho podeu comprovar si us plau?", "other", "ca"),
+        ("Raport jest pusty od wczoraj, proszę sprawdzić dlaczego.", "other", "pl"),
+        ("Rapor dünden beri boş, lütfen kontrol eder misiniz?", "other", "tr"),
+        ("Отчёт пустой со вчерашнего дня, проверьте пожалуйста.", "other", "ru"),
+        ("Звіт порожній від учора, перевірте будь ласка, що сталося.", "other", "uk"),
+        ("报告从昨天开始是空的，请检查。", "other", "zh"),
+        ("レポートが昨日から空です。確認してください。", "other", "ja"),
+        ("التقرير فارغ منذ الأمس، يرجى التحقق من ذلك", "other", "ar"),
+        ("Η αναφορά είναι κενή από χθες.", "other", "el"),
+    ],
+)
+def test_english_spanish_or_neither(text: str, value: str, code: str) -> None:
+    label, iso = language(text, TWO)
+    assert (label.value, iso) == (value, code)
+    assert label.evidence
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Hola equipo,\n\nthe device has been offline since this morning and the client is waiting.\n\nGracias", "en"),
+        ("Dear support team,\n\nla unidad no reporta desde esta mañana y el cliente está esperando.\n\nThanks", "es"),
+        (
+            "Buenas, al abrir el reporte sale esto:\nERROR com.example.Report - Could not open the file as it is locked\n"
+            "2025-07-01 10:00:01 WARN The connection to the server was refused and will be tried again\n¿qué hago?",
+            "es",
+        ),
+        ('La respuesta es {"success": false, "description": "The user does not have the right to do this"}', "es"),
+        ('In the report "Lectura de los sensores de la unidad" all of the values are wrong.', "en"),
+        (
+            "See https://example.com/es/ayuda/como-crear-un-informe-de-la-unidad.html and tell me what is wrong there",
+            "en",
+        ),
+    ],
+)
+def test_the_matter_decides_not_greetings_logs_payloads_or_names(text: str, value: str) -> None:
+    assert language(text, TWO)[0].value == value
+
+
+def test_little_text_asks_the_subject_and_stays_unsure() -> None:
+    label, _ = language("???", TWO, "Informe vacío desde ayer")
+    assert label.value == "es"
+    assert label.confidence < 0.7
+    assert language("", TWO)[0].confidence == 0.0
+
+
+def test_a_third_language_of_a_pack_is_a_value_of_its_own() -> None:
+    portuguese = [rule for rule in TWO.words["any"].rule if rule.signal == "language.pt"]
+    own = [rule.model_copy(update={"id": rule.id.replace("any.", "pt.")}) for rule in portuguese]
+    three = pack("en", "es", "pt", extra=Words(rule=own))
+    label, iso = language("Não consigo abrir o relatório desde ontem, podem verificar por favor?", three)
+    assert (label.value, iso) == ("pt", "pt")
+
+
+@pytest.mark.parametrize("filler", ["a", " ", "é", "я", "a' ", "<", '"', "(", "\n", '{"', "字", "['"])
+def test_hostile_text_is_read_in_time(filler: str) -> None:
+    language(filler * 200_000, TWO, filler * 10_000)
