@@ -1,0 +1,102 @@
+"""Leases: a job that only one daemon may do at a time, such as reading a mailbox.
+
+Whoever holds the lease renews it; when he dies, another takes it once it has run out, or at once when both are on one
+machine and the process is gone. Each holder has an epoch of his own: a frozen daemon that wakes up finds it used up
+and commits nothing more (`hold`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from triage.adapters.db.tables import leases
+from triage.core.errors import LeaseLost
+
+LENGTH = timedelta(seconds=20)  # without renewal; renewed every few seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease that we hold."""
+
+    name: str
+    holder: str
+    epoch: int
+
+
+def holder() -> str:
+    """Who we are: machine, process, when it began, and a mark of our own."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:8]}"
+
+
+class Leases:
+    """Queries about leases within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def take(self, name: str, who: str, now: datetime) -> Lease | str:
+        """The lease, or who holds it."""
+        query = select(leases).where(leases.c.name == name).with_for_update()
+        row = self._connection.execute(query).first()
+        values = {"holder": who, "expires_at": now + LENGTH}
+        if row is None:
+            try:
+                with self._connection.begin_nested():
+                    self._connection.execute(leases.insert(), {"name": name, "epoch": 1, **values})
+            except IntegrityError:
+                return "another daemon that starts right now"
+            return Lease(name, who, 1)
+        if row.holder != who and row.expires_at > now and not _gone(row.holder):
+            return str(row.holder)
+        epoch = row.epoch if row.holder == who else row.epoch + 1
+        self._connection.execute(update(leases).where(leases.c.name == name).values(epoch=epoch, **values))
+        return Lease(name, who, epoch)
+
+    def hold(self, lease: Lease) -> None:
+        """Make sure that the lease is still ours until this transaction ends. Raises LeaseLost."""
+        query = select(leases.c.epoch, leases.c.holder).where(leases.c.name == lease.name).with_for_update(read=True)
+        row = self._connection.execute(query).first()
+        if row is None or row.epoch != lease.epoch or row.holder != lease.holder:
+            raise LeaseLost(f"{lease.name} is held by another daemon now; this one stops")
+
+    def renew(self, lease: Lease, now: datetime) -> None:
+        """Raises LeaseLost."""
+        changed = self._connection.execute(
+            update(leases)
+            .where(leases.c.name == lease.name, leases.c.epoch == lease.epoch, leases.c.holder == lease.holder)
+            .values(expires_at=now + LENGTH)
+        )
+        if not changed.rowcount:
+            raise LeaseLost(f"{lease.name} is held by another daemon now; this one stops")
+
+    def release(self, lease: Lease) -> None:
+        self._connection.execute(
+            delete(leases).where(
+                leases.c.name == lease.name, leases.c.epoch == lease.epoch, leases.c.holder == lease.holder
+            )
+        )
+
+
+def _gone(who: str) -> bool:
+    """Whether the holder was a process of this machine that is no more."""
+    host, pid, started, _ = (*who.split(":"), "", "", "")[:4]
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    return _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """When a process began, in clock ticks since boot; "" when there is none (or the system does not tell)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

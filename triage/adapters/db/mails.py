@@ -1,0 +1,106 @@
+"""Handled mails: which are known, which are still to be filed away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+
+from triage.adapters.db.tables import mails
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMail:
+    """A mail that was handled before."""
+
+    id: int
+    uid: int
+    uidvalidity: int
+    mailbox: str
+    fingerprint: str
+    message_id: str
+    sender: str
+    subject: str
+    folder: str
+    filed: bool
+    ticket: int | None
+    received_at: datetime
+    kind: str
+    reading: dict[str, Any] | None
+
+
+class Mails:
+    """Queries about mails within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def at(self, mailbox: str, uidvalidity: int, uids: Sequence[int]) -> dict[int, KnownMail]:
+        """Those of these UIDs that were handled already."""
+        if not uids:
+            return {}
+        query = select(mails).where(
+            mails.c.mailbox == mailbox, mails.c.uidvalidity == uidvalidity, mails.c.uid.in_(list(uids))
+        )
+        return {row.uid: _known(row) for row in self._connection.execute(query)}
+
+    def original(self, fingerprint: str) -> KnownMail | None:
+        """The first delivery of a mail."""
+        query = select(mails).where(mails.c.fingerprint == fingerprint, mails.c.duplicate_of.is_(None))
+        row = self._connection.execute(query).first()
+        return _known(row) if row else None
+
+    def by_id(self, mail: int) -> KnownMail | None:
+        row = self._connection.execute(select(mails).where(mails.c.id == mail)).first()
+        return _known(row) if row else None
+
+    def of_ticket(self, ticket: int) -> list[KnownMail]:
+        query = select(mails).where(mails.c.ticket == ticket).order_by(mails.c.received_at, mails.c.id)
+        return [_known(row) for row in self._connection.execute(query)]
+
+    def by_message_id(self, message_ids: Sequence[str]) -> list[KnownMail]:
+        """Handled mails with one of these Message-IDs, for a look at what a person moved."""
+        if not message_ids:
+            return []
+        query = select(mails).where(mails.c.message_id.in_(list(message_ids)), mails.c.duplicate_of.is_(None))
+        return [_known(row) for row in self._connection.execute(query)]
+
+    def add(self, **values: Any) -> int:
+        """A handled mail, still to be filed. Returns its id."""
+        return int(self._connection.execute(mails.insert().returning(mails.c.id), values).scalar_one())
+
+    def change(self, mail: int, **values: Any) -> None:
+        self._connection.execute(update(mails).where(mails.c.id == mail).values(**values))
+
+    def unfiled(self, mailbox: str, limit: int) -> list[KnownMail]:
+        """Handled mails that were not moved to their folder yet."""
+        query = (
+            select(mails)
+            .where(mails.c.mailbox == mailbox, mails.c.filed_at.is_(None))
+            .order_by(mails.c.uid)
+            .limit(limit)
+        )
+        return [_known(row) for row in self._connection.execute(query)]
+
+    def file(self, ids: Sequence[int], at: datetime) -> None:
+        """These mails lie in their folders now."""
+        if ids:
+            statement = update(mails).where(mails.c.id == bindparam("mail")).values(filed_at=at)
+            self._connection.execute(statement, [{"mail": one} for one in ids])
+
+    def same_text(self, sender: str, text_hash: str, since: datetime) -> int:
+        """How often this address sent these words since then."""
+        query = select(func.count()).where(
+            mails.c.sender == sender, mails.c.text_hash == text_hash, mails.c.received_at >= since
+        )
+        return int(self._connection.execute(query).scalar_one())
+
+
+def _known(row: Row[Any]) -> KnownMail:
+    return KnownMail(
+        row.id, row.uid, row.uidvalidity, row.mailbox, row.fingerprint, row.message_id, row.sender, row.subject,
+        row.folder, row.filed_at is not None, row.ticket, row.received_at, row.kind, row.reading,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Outgoing mail: queued in the transaction of its decision, sent afterwards, always the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from triage.adapters.db.tables import outbox
+from triage.adapters.db.tickets import number
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A mail that waits to be sent."""
+
+    id: int
+    message_id: str
+    ticket: str | None  # its number
+    sender: str
+    recipient: str
+    raw: bytes
+    attempts: int
+    queued_at: datetime
+
+
+class Outbox:
+    """Queries about outgoing mail within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def queue(self, **values: Any) -> int:
+        return int(self._connection.execute(outbox.insert().returning(outbox.c.id), values).scalar_one())
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> list[Outgoing]:
+        """Mail that is due. Nobody else gets it before `until`: when we die with it in hand, it is due again then."""
+        due = (
+            select(outbox.c.id)
+            .where(outbox.c.next_at <= now)
+            .order_by(outbox.c.next_at, outbox.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(outbox)
+            .where(outbox.c.id.in_(due.scalar_subquery()))
+            .values(next_at=until, attempts=outbox.c.attempts + 1)
+            .returning(outbox)
+        )
+        rows = sorted(self._connection.execute(statement), key=lambda row: row.id)
+        return [
+            Outgoing(
+                row.id, row.message_id, number(row.ticket) if row.ticket else None, row.sender, row.recipient, row.raw,
+                row.attempts, row.queued_at,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def sent(self, mail: int, at: datetime) -> None:
+        self._connection.execute(update(outbox).where(outbox.c.id == mail).values(sent_at=at, next_at=None, error=None))
+
+    def defer(self, mail: int, until: datetime, error: str, *, counted: bool = True) -> None:
+        """Try again later. `counted=False`: the attempt was none of this mail's fault."""
+        attempts = outbox.c.attempts if counted else outbox.c.attempts - 1
+        self._connection.execute(
+            update(outbox).where(outbox.c.id == mail).values(next_at=until, error=error[:500], attempts=attempts)
+        )
+
+    def fail(self, mail: int, at: datetime, error: str) -> None:
+        self._connection.execute(
+            update(outbox).where(outbox.c.id == mail).values(failed_at=at, next_at=None, error=error[:500])
+        )
+
+    def wake(self, now: datetime) -> None:
+        """Whatever was claimed or put off by a daemon that is gone is due now: called once, by the only sender."""
+        self._connection.execute(update(outbox).where(outbox.c.next_at > now).values(next_at=now))
+
+    def waiting(self) -> int:
+        return int(self._connection.execute(select(func.count()).where(outbox.c.next_at.is_not(None))).scalar_one())
+
+    def replies(self, recipient: str, ticket: int | None, since: datetime) -> tuple[int, int, datetime | None]:
+        """Replies to an address since then: all, those about this ticket, and when the last of those was queued."""
+        query = select(outbox.c.ticket, outbox.c.queued_at).where(
+            outbox.c.recipient == recipient, outbox.c.queued_at >= since
+        )
+        rows = self._connection.execute(query).all()
+        about = [row.queued_at for row in rows if ticket is not None and row.ticket == ticket]
+        return len(rows), len(about), max(about, default=None)
+
+    def of_ticket(self, ticket: int) -> list[dict[str, Any]]:
+        """What was sent about a ticket, without the bytes."""
+        columns = [column for column in outbox.c if column.name != "raw"]
+        query = select(*columns).where(outbox.c.ticket == ticket).order_by(outbox.c.id)
+        return [dict(row._mapping) for row in self._connection.execute(query)]
+
+    def by_message_ids(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Our mails with these Message-IDs: what a bounce speaks of."""
+        if not ids:
+            return []
+        query = select(outbox.c.id, outbox.c.ticket, outbox.c.recipient, outbox.c.message_id).where(
+            outbox.c.message_id.in_(list(ids))
+        )
+        return [dict(row._mapping) for row in self._connection.execute(query)]

@@ -1,0 +1,70 @@
+"""Transactions: what is done within one stands or falls together.
+
+    with store.begin() as tx:          # writes; committed at the end, rolled back on any error
+        tx.tickets.open(...)
+    with store.look() as tx:           # reads only
+
+Within a batch, `tx.savepoint()` keeps one mail's failure from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+
+from triage.adapters.db.clocks import Clocks
+from triage.adapters.db.engine import translated
+from triage.adapters.db.leases import Lease, Leases
+from triage.adapters.db.mails import Mails
+from triage.adapters.db.outbox import Outbox
+from triage.adapters.db.people import Meta, Notices, People
+from triage.adapters.db.tickets import Tickets
+
+
+class Transaction:
+    """All queries, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.mails = Mails(connection)
+        self.tickets = Tickets(connection)
+        self.clocks = Clocks(connection)
+        self.outbox = Outbox(connection)
+        self.people = People(connection)
+        self.notices = Notices(connection)
+        self.meta = Meta(connection)
+        self.leases = Leases(connection)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that can fail by itself."""
+        with self._connection.begin_nested():
+            yield
+
+
+class Store:
+    """The database, as transactions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reader = engine.execution_options(readonly=True)
+
+    @contextmanager
+    def begin(self, lease: Lease | None = None) -> Iterator[Transaction]:
+        """A writing transaction. With a lease: it commits only while the lease is still ours (raises LeaseLost)."""
+        with translated(), self.engine.begin() as connection:
+            tx = Transaction(connection)
+            if lease:
+                tx.leases.hold(lease)
+            yield tx
+
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        """A reading transaction, on one state of the database."""
+        with translated(), self._reader.connect() as connection:
+            yield Transaction(connection)
+
+    def close(self) -> None:
+        self.engine.dispose()
