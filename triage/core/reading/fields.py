@@ -1,0 +1,139 @@
+"""Is the required information in the message? (guide: *fields*)
+
+Each required field of the pack names its reader. What speaks for a field are words and forms of the pack (signal
+`field.<reader>`), names and numbers (identifiers.py) and what is attached or pasted (evidence_of.py). An answer is a
+sum of weights against a threshold, and its distance from there tells how sure it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from triage.core.model import Body, Email, Evidence, Label
+from triage.core.pack import Pack, RequiredField
+from triage.core.reading.evidence_of import attached, pasted
+from triage.core.reading.identifiers import Identifier, Passage, identifiers
+from triage.core.reading.matches import Signals, lexicon
+
+_MOST_EVIDENCE = 5
+_ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for identifiers
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """What the readers look at."""
+
+    email: Email
+    body: Body
+    signals: Signals
+    passages: tuple[Passage, ...]
+    words: int
+    named: tuple[Identifier, ...]
+    shown: tuple[Evidence, ...]  # evidence by attachment
+    pasted: tuple[tuple[float, Evidence], ...]
+    files: tuple[Evidence, ...]  # attachments that hold a list of assets
+
+
+def fields(email: Email, body: Body, signals: Signals, pack: Pack) -> dict[str, Label]:
+    """Each required field of the pack: "true" when the mail has it, "false" when not."""
+    mail = _look(email, body, signals, pack)
+    return {entry.id: _READERS[entry.reader](mail, entry) for entry in pack.fields}
+
+
+def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
+    text = body.text + ("\n\n" + body.forwarded if body.forwarded else "")  # as the signals were made
+    passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
+    return _Mail(
+        email=email,
+        body=body,
+        signals=signals,
+        passages=passages,
+        words=len(text.split()),
+        named=tuple(found for passage in passages for found in identifiers(passage)),
+        shown=tuple(attached(email.attachments, signals)),
+        pasted=tuple(found for passage in passages for found in pasted(passage)),
+        files=tuple(_lists(email, pack)),
+    )
+
+
+def _lists(email: Email, pack: Pack) -> Iterable[Evidence]:
+    """Attachments that name assets: by what the file is called, or by what is in it."""
+    for part in email.attachments:
+        for hit in lexicon(pack).signals(part.filename).of("file.asset"):
+            yield hit.evidence
+        if part.text:
+            for hit in lexicon(pack).signals(part.text[:_ATTACHED_TEXT]).of("field.asset"):
+                yield hit.evidence
+
+
+# ---------------------------------------------------------------- answers
+
+
+def _answer(score: float, evidence: Iterable[Evidence]) -> Label:
+    """A score above 0 is yes. The farther from 0, the surer."""
+    confidence = 1 / (1 + math.exp(-abs(score)))
+    kept = tuple(dict.fromkeys(evidence))[:_MOST_EVIDENCE]
+    return Label("true" if score > 0 else "false", round(confidence, 3), kept)
+
+
+def _description(mail: _Mail, entry: RequiredField) -> Label:
+    score = mail.signals.weight("field.description")
+    score += min(mail.words, 80) / 20 - 1.6
+    score += 0.4 * min(mail.signals.weight("field.element") + mail.signals.weight("clue.model"), 3.0)
+    score += 0.5 * bool(mail.named) + 0.5 * bool(mail.pasted)
+    return _answer(score, mail.signals.evidence("field.description"))
+
+
+def _account(mail: _Mail, entry: RequiredField) -> Label:
+    return _named(mail, "account", ("clue.account", "clue.client"))
+
+
+def _asset(mail: _Mail, entry: RequiredField) -> Label:
+    if mail.files:
+        return Label("true", 0.85, mail.files[:_MOST_EVIDENCE])
+    return _named(mail, "asset", ("clue.asset", "clue.device"))
+
+
+def _named(mail: _Mail, field: str, clues: tuple[str, ...]) -> Label:
+    """There when something names it; a clue with nothing behind it leaves a doubt."""
+    found = [one for one in mail.named if one.field == field]
+    if not found:
+        doubt = any(mail.signals.of(clue) for clue in clues)
+        return Label("false", 0.8 if doubt else 0.95)
+    return Label("true", max(one.confidence for one in found), tuple(one.evidence for one in found[:_MOST_EVIDENCE]))
+
+
+def _element(mail: _Mail, entry: RequiredField) -> Label:
+    score = mail.signals.weight("field.element") + mail.signals.weight("clue.model") - 1.0
+    return _answer(score, mail.signals.evidence("field.element") + mail.signals.evidence("clue.model"))
+
+
+def _actions(mail: _Mail, entry: RequiredField) -> Label:
+    score = mail.signals.weight("field.actions") - 1.0
+    return _answer(score, mail.signals.evidence("field.actions"))
+
+
+def _evidence(mail: _Mail, entry: RequiredField) -> Label:
+    if mail.shown:
+        return Label("true", 0.97, mail.shown[:_MOST_EVIDENCE])
+    score = sum(weight for weight, _ in mail.pasted) - 0.9
+    return _answer(2 * score, (evidence for _, evidence in mail.pasted))
+
+
+def _forms(mail: _Mail, entry: RequiredField) -> Label:
+    """A field of the vendor's own: there when a form or word with its signal is found."""
+    found = mail.signals.evidence(f"field.{entry.id}")
+    return Label("true" if found else "false", 0.9, found)
+
+
+_READERS: dict[str, Callable[[_Mail, RequiredField], Label]] = {
+    "description": _description,
+    "account": _account,
+    "asset": _asset,
+    "element": _element,
+    "actions": _actions,
+    "evidence": _evidence,
+    "forms": _forms,
+}
