@@ -1,0 +1,306 @@
+"""bytes -> Email. Broken mail becomes an Email with defects, never an exception.
+
+The way of a mail: its header block is bounded and split (`mime_headers`); the bodies are cut out (`mime_cut`), so that
+the parser sees headers and boundaries only; the parts are read (`mime_parts`). Who it is from and when it was written
+is read by mail-parser, whose reading of From is the safest there is: one header, one mailbox, nothing guessed. The
+stdlib is the net where it raises. Whatever is hit of the `Limits` is named in `defects`, and the mail goes on.
+
+Defects that matter to others: `no-from`, `several-from`, `bad-from` (the address is not beyond doubt: nobody is
+authorized by it), `header-injection`, `encrypted`, `truncated`, `too-many-parts`, `too-deep`.
+
+`fingerprint` is the SHA-256 of Message-ID, From, Date, Subject, text, and the names and sizes of the attachments. Two
+deliveries of one mail have the same (trace headers and the recipient's alias are not in it); two mails that share a
+Message-ID by mistake differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.feedparser import BytesFeedParser
+from email.message import Message
+from email.utils import parsedate_to_datetime
+
+import mailparser
+
+from triage.adapters import mime_cut
+from triage.adapters.mime_headers import Block, block, decoded, ids, one_line, parameters, text, words
+from triage.adapters.mime_parts import Bounds, Content, Walk
+from triage.core.model import Address, Attachment, Email
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of one mail is looked at. What goes beyond is left out and named in the defects."""
+
+    header_bytes: int = 65_536  # the header block of the mail
+    header_fields: int = 1_000
+    header_value: int = 16_384  # octets of one value
+    parts: int = 200
+    depth: int = 30  # multiparts within each other
+    text: int = 262_144  # octets of a text, and characters of all together
+    html: int = 262_144  # octets of an HTML text
+    addresses: int = 100  # of one header
+    references: int = 31  # the first and the last 30
+    attachment_text: int = 65_536
+    forwarded: int = 10  # attached mails that are read
+    whole: int = 4_194_304  # octets of a mail that cannot be cut
+
+
+LIMITS = Limits()
+_PEOPLE = ("from", "sender", "reply-to", "to", "cc")
+_BINARY = bytes({*range(32), 127} - {9, 10, 12, 13, 27})
+_USABLE = ("from", "to", "cc", "subject", "date", "message-id", "received")
+_ADDRESS = re.compile(r"[A-Za-z0-9_.+%&'=/!#$*^`{|}~?-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}")
+# mail-parser's remarks that leave no doubt about the mailbox.
+_HARMLESS = {"overlong-encoded-word", "structural-recovery", "invalid-encoded-word"}
+
+
+def parse(raw: bytes, received: datetime | None = None, limits: Limits = LIMITS) -> Email:
+    """The mail as its bytes say."""
+    try:
+        return _email(raw, received, limits)
+    except Exception as fault:  # around one mail: it goes to quarantine, the next one goes on
+        return Email(
+            fingerprint=hashlib.sha256(raw).hexdigest(),
+            received=received,
+            size=len(raw),
+            defects=("unreadable",),
+            error=f"the mail cannot be read: {type(fault).__name__}",
+        )
+
+
+def _email(raw: bytes, received: datetime | None, limits: Limits) -> Email:
+    lines = raw
+    defects: set[str] = set()
+    if b"\n" not in raw[: limits.header_bytes] and b"\r" in raw:
+        lines = raw.replace(b"\r", b"\n")
+        defects.add("bare-cr")
+    head, content = _read(lines, limits, 0)
+    hint = content.charset
+    defects |= head.defects | content.defects
+    headers = _headers(head, hint, limits, defects)
+    people, date = _people(head, hint, limits, defects)
+    body = "\n".join(piece.text.strip("\n") for piece in content.pieces).strip()
+    if len(body) > limits.text:
+        body = body[: limits.text]
+        defects.add("truncated")
+    kind, params = parameters(head.get("content-type"))
+    message_id = next(iter(ids(_top(headers, "message-id"), 1)), "")
+    if _top(headers, "message-id") and not message_id:
+        defects.add("bad-message-id")
+    if date is None:
+        defects.add("bad-date" if head.get("date").strip() else "no-date")
+    elif received is not None and date > received + timedelta(days=1):
+        defects.add("future-date")
+    email = Email(
+        message_id=message_id,
+        subject=_top(headers, "subject"),
+        from_=people["from"],
+        sender=people["sender"],
+        reply_to=people["reply-to"],
+        to=people["to"],
+        cc=people["cc"],
+        date=date,
+        received=received,
+        in_reply_to=ids(_top(headers, "in-reply-to"), limits.references - 1),
+        references=ids(" ".join(headers.get("references", ())), limits.references - 1),
+        headers=headers,
+        content_type=kind if "/" in kind else "text/plain",
+        report_type=params.get("report-type", "").lower() if kind == "multipart/report" else "",
+        report_fields=content.report,
+        text=body,
+        text_from_html=any(piece.html for piece in content.pieces),
+        forwarded=tuple(content.forwarded),
+        attachments=tuple(content.attachments),
+        size=len(raw),
+        defects=tuple(sorted(defects)),
+        error=_error(raw, head, body, content.attachments),
+    )
+    return replace(email, fingerprint=_fingerprint(email))
+
+
+def _read(raw: bytes, limits: Limits, level: int) -> tuple[Block, Content]:
+    """Header and parts of a mail, or of one that is attached to it (`level` deep)."""
+    head = block(raw, 0, len(raw), limits.header_bytes, limits.header_fields, top=True)
+    skeleton = mime_cut.cut(raw, head, limits.parts, limits.depth)
+    if skeleton is None:
+        skeleton = mime_cut.whole(raw, head, limits.whole)
+        skeleton.defects.add("bad-structure")
+    parser = BytesFeedParser()
+    for pos in range(0, len(skeleton.stream), 8192):  # in pieces: a fraction of the memory
+        parser.feed(skeleton.stream[pos : pos + 8192])
+    message = parser.close()
+
+    def attached_mail(data: bytes) -> str:
+        if level >= 3:
+            return ""
+        inner_head, inner = _read(data, limits, level + 1)
+        subject = decoded(inner_head.get("subject"), inner.charset)
+        inner_text = "\n".join(piece.text.strip("\n") for piece in inner.pieces).strip()
+        return "\n\n".join([f"Subject: {subject}\n\n{inner_text}", *inner.forwarded])[: limits.attachment_text].strip()
+
+    bounds = Bounds(limits.text, limits.html, limits.attachment_text, limits.forwarded)
+    content = Walk(raw, skeleton, bounds, attached_mail).run(message)
+    content.defects |= skeleton.defects
+    return head, content
+
+
+def _error(raw: bytes, head: Block, body: str, attachments: list[Attachment]) -> str | None:
+    """Why the mail cannot be understood at all, None when it can."""
+    if any(name in _USABLE and value.strip() for name, value in head.fields):
+        return None
+    if not raw.strip():
+        return "the mail is empty"
+    if not body and not attachments:
+        return "the mail has no usable header and no text"
+    sample = raw[:2000]
+    if len(sample.translate(None, _BINARY)) * 20 < len(sample) * 19:
+        return "the mail has no usable header, and what follows is no text"
+    return None
+
+
+# ---------------------------------------------------------------- headers
+
+
+def _headers(head: Block, hint: str, limits: Limits, defects: set[str]) -> dict[str, tuple[str, ...]]:
+    headers: dict[str, list[str]] = {}
+    for name, value in head.fields:
+        if len(value) > limits.header_value:
+            value = value[: limits.header_value]
+            defects.add("header-too-long")
+        if value.isascii() and b"=?" not in value and b"\n" not in value:
+            headers.setdefault(name, []).append(one_line(value.decode("ascii")))
+            continue
+        unfolded = re.sub(r"[ \t]*\n[ \t]+", " ", text(value, hint))
+        said = words(unfolded) if "=?" in unfolded else unfolded
+        if said is not unfolded and any(mark in said for mark in "\r\n\x00"):
+            defects.add("header-injection")
+        headers.setdefault(name, []).append(one_line(said))
+    for name in ("subject", "date", "message-id"):
+        if len(headers.get(name, ())) > 1:
+            defects.add(f"several-{name}")
+    return {name: tuple(values) for name, values in headers.items()}
+
+
+def _top(headers: dict[str, tuple[str, ...]], name: str) -> str:
+    values = headers.get(name)
+    return values[0] if values else ""
+
+
+def _people(
+    head: Block, hint: str, limits: Limits, defects: set[str]
+) -> tuple[dict[str, tuple[Address, ...]], datetime | None]:
+    """The address headers and the date, by mail-parser, which is given nothing else to read."""
+    message = Message()
+    lines: dict[str, str] = {}
+    count = 0
+    for name, value in head.fields:
+        if name in _PEOPLE:
+            count += name == "from"
+            if len(value) > limits.header_value:
+                value = value[: limits.header_value].rpartition(b",")[0]
+                defects.add("too-many-addresses")
+            line = one_line(re.sub(r"[ \t]*\n[ \t]+", " ", text(value, hint)))
+            lines[name] = f"{lines[name]}, {line}" if name in lines else line
+        elif name == "date" and "date" not in lines:
+            lines["date"] = one_line(text(value[:200]))
+    for name, line in lines.items():
+        message[name] = line
+    try:
+        parsed = mailparser.MailParser(message)
+        found = {
+            name: [(str(shown), str(address)) for shown, address in getattr(parsed, _ATTRIBUTE[name])]
+            for name in _PEOPLE
+        }
+        doubts = {
+            part
+            for entry in parsed.address_header_defects
+            if entry["header"] == "from"
+            for part in entry["reason"].split(",")
+        }
+        date: datetime | None = parsed.date
+    except Exception:  # it raises plain AttributeError, TypeError, ValueError on junk (see tests): read by ourselves
+        found = {name: [("", address) for address in _ADDRESS.findall(lines.get(name, ""))] for name in _PEOPLE}
+        doubts = {"unreadable"}
+        date = None
+    people = {name: _addresses(mailboxes, limits, defects) for name, mailboxes in found.items()}
+    people["from"] = _from(people["from"], lines.get("from", ""), count, doubts, defects)
+    return people, date or _date(lines.get("date", ""))
+
+
+_ATTRIBUTE = {"from": "from_", "sender": "sender", "reply-to": "reply_to", "to": "to", "cc": "cc"}
+
+
+def _from(
+    found: tuple[Address, ...], line: str, count: int, doubts: set[str], defects: set[str]
+) -> tuple[Address, ...]:
+    """Exactly one header and one mailbox; everything else has a defect, by which nobody is authorized."""
+    if not line:
+        defects.add("no-from")
+        return ()
+    if count > 1 or len(found) > 1:
+        defects.add("several-from")
+        return found
+    doubts = doubts - _HARMLESS
+    if found and doubts == {"invalid-display-name"} and found[0].name.lower() == found[0].address:
+        return found  # ana@x.example <ana@x.example>: against the grammar, and without doubt
+    if found and not doubts:
+        return found
+    defects.add("bad-from")
+    if found:
+        return found
+    guessed = sorted({address.lower() for address in _ADDRESS.findall(words(line)[:2000])})
+    return (Address(guessed[0]),) if len(guessed) == 1 else ()
+
+
+def _addresses(mailboxes: list[tuple[str, str]], limits: Limits, defects: set[str]) -> tuple[Address, ...]:
+    if len(mailboxes) > limits.addresses:
+        defects.add("too-many-addresses")
+    found: list[Address] = []
+    for name, address in mailboxes[: limits.addresses]:
+        address = _plain_address(address)
+        if address:
+            found.append(Address(address, one_line(words(name))[:250]))
+    return tuple(found)
+
+
+def _plain_address(address: str) -> str:
+    """Lower case, the domain in ASCII, without a trailing dot; "" when it cannot be an address."""
+    local, _, domain = one_line(address).rpartition("@")
+    domain = domain.rstrip(".").lower()
+    if not local or not domain or len(local) > 128 or len(domain) > 253:
+        return ""
+    if not domain.isascii():
+        try:
+            domain = ".".join(
+                label.encode("idna").decode("ascii") if len(label) < 64 else "" for label in domain.split(".")
+            )
+        except UnicodeError:
+            return ""
+    return f"{local.lower()}@{domain}"
+
+
+def _date(line: str) -> datetime | None:
+    """Dates that writers get wrong and that are still without doubt."""
+    try:
+        found = parsedate_to_datetime(line)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+    return found if found.year >= 1970 else None
+
+
+def _fingerprint(email: Email) -> str:
+    said = [
+        email.message_id,
+        [address.address for address in email.from_],
+        email.header("date"),
+        email.subject,
+        email.text,
+        [[attachment.filename, attachment.size] for attachment in email.attachments],
+    ]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
