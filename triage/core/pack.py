@@ -229,6 +229,7 @@ class Form(Entry):
     pattern: str
     weight: float = 1.0
     check: Literal["", "luhn"] = ""  # a check digit over the digits that matched
+    needs: str = ""  # only a line with one of these characters is looked at: keeps a costly pattern off ordinary lines
     near: list[str] = []  # phrases, one of which must stand in the same line within `reach` words
     not_near: list[str] = []
     reach: int = Field(4, ge=1, le=12)

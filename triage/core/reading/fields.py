@@ -18,6 +18,7 @@ from triage.core.reading.identifiers import Identifier, Passage, identifiers
 from triage.core.reading.matches import Signals, lexicon
 
 _MOST_EVIDENCE = 5
+_TABLES = (".xlsx", ".xls", ".csv", ".ods", ".tsv", ".txt")
 _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for identifiers
 
 
@@ -61,8 +62,8 @@ def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
 def _lists(email: Email, pack: Pack) -> Iterable[Evidence]:
     """Attachments that name assets: by what the file is called, or by what is in it."""
     for part in email.attachments:
-        for hit in lexicon(pack).signals(part.filename).of("file.asset"):
-            yield hit.evidence
+        if part.filename.lower().endswith(_TABLES):
+            yield from lexicon(pack).signals(part.filename).evidence("file.asset")
         if part.text:
             for hit in lexicon(pack).signals(part.text[:_ATTACHED_TEXT]).of("field.asset"):
                 yield hit.evidence

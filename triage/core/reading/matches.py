@@ -114,7 +114,10 @@ class Lexicon:
     def _forms(self, found: Signals, text: str, in_subject: bool) -> None:
         at = 0
         for line in text.split("\n"):
+            chars = set(line)
             for form, pattern in self.forms:
+                if form.needs and chars.isdisjoint(form.needs):
+                    continue
                 for match in pattern.finditer(line[:_LONGEST_LINE]):
                     if self._fits(form, match, line):
                         hit = Hit(form, match.group(), at + match.start(), at + match.end(), in_subject)
