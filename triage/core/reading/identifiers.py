@@ -53,7 +53,7 @@ _CODE = re.compile(
 _PLATE = re.compile(r"(?=[A-Za-z -]{0,8}\d)[A-Za-z0-9]{1,7}(?:[ -][A-Z0-9]{1,4}){0,3}(?![\w-])")
 _ANY_CODE = re.compile(r"(?=[A-Za-z._-]{0,16}\d)[A-Za-z0-9][A-Za-z0-9._-]{1,30}(?<![._-])")
 _PHONE = re.compile(r"\(?\+?\d(?:[ ().-]{0,2}\d){6,15}")
-_LONGEST_HEADED = 4  # words of clue and name in a subject; a longer row of capitals is a heading
+_LONGEST_HEADED = 4  # words of clue and name; a longer row of capitals, the clue included, is a heading
 _SHOUTED = 0.6  # share of words in capitals from which a line tells nothing by its capitals
 
 
@@ -104,7 +104,8 @@ class Passage:
 
     def shouts(self, start: int, end: int) -> bool:
         """Whether capitals mean nothing around here: a heading, a line in capitals."""
-        if self._in_subject and len(self.text[start:end].split()) > _LONGEST_HEADED:
+        row = self.text[start:end]
+        if row[0].isupper() and ":" not in row and len(row.split()) > _LONGEST_HEADED:
             return True
         first = self.text.rfind("\n", 0, start) + 1
         last = self.text.find("\n", end)
