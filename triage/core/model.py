@@ -122,6 +122,7 @@ class Body:
     quoted: str = ""  # earlier mail of the same conversation, without quote marks
     forwarded: str = ""  # what the sender passes on: not his text, but read for questions, service and fields
     has_quote: bool = False  # a mark of an earlier conversation was seen
+    own: bool = True  # False: nothing of the sender's own was found, `text` is the whole mail with quoted and forwarded
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,222 @@
+"""The words of mail clients and of letters, in the languages that reach a support mailbox.
+
+Technicalities of quoting ("On ... wrote:", "Von:", "Sent from my iPhone") and the formulas that end a letter: no matter
+of a vendor, hence code and not pack. Everything is lower case and matched against case-folded text; an entry is added
+by writing it into the line of its language. `body_marks` and `body_closing` make their patterns from these tables.
+"""
+
+from __future__ import annotations
+
+# "... wrote:" The last word of an attribution line, or the one before its colon.
+WROTE = (
+    "wrote|writes|sent|said"  # en
+    "|escribió|escribio|escribe|ha escrito|escribían|escribia"  # es
+    "|schrieb|schreibt|hat geschrieben|geschrieben|gesendet"  # de
+    "|a écrit|a ecrit|écrit|écrivait|a envoyé"  # fr
+    "|ha scritto|scrisse|scrive|ha inviato"  # it
+    "|escreveu|escreve|escreveu o seguinte"  # pt
+    "|schreef|heeft geschreven|het volgende geschreven|schrijft"  # nl
+    "|napisał|napisała|napisał\\(a\\)|napisał/a|napisal|napisala|pisze"  # pl
+    "|skrev|skriver|har skrevet|har skrivit"  # sv da no
+    "|kirjoitti|kirjutas"  # fi et
+    "|napsal|napsala|napsal\\(a\\)|napísal|napísala|napísal\\(a\\)|píše"  # cs sk
+    "|написал|написала|написал\\(а\\)|пишет|писал|писала|писал\\(а\\)|написав|написала|пише|писав"  # ru uk
+    "|написа|пиша"  # bg
+    "|yazdı|yazdi|şunu yazdı|şunları yazdı|tarihinde yazdı"  # tr
+    "|írta|ezt írta|irta"  # hu
+    "|a scris"  # ro
+    "|έγραψε|έγραψε\\(ν\\)"  # el
+    "|je napisao|je napisala|je napisao/la|napisao|piše"  # hr sr sl
+    "|rašė|parašė|rakstīja"  # lt lv
+    "|đã viết|viết"  # vi
+    "|menulis"  # id
+    "|va escriure|escrigué"  # ca
+    "|כתב|כתבה|כתב/ה|כתב\\(ה\\)|‏כתב"  # he
+    "|كتب|كتبت"  # ar
+)
+# The same in scripts that put no space between words: zh ja ko th hi.
+WROTE_UNSPACED = "写道|寫道|撰寫|撰写|のメール|書きました|작성|님이 쓴 글|เขียนว่า|लिखा"
+
+# What an attribution line may begin with when it begins with neither a date nor a weekday.
+INTRO_START = (
+    "on|at|el|a|le|am|den|il|il giorno|em|no dia|op|w dniu|dnia|dne|dňa|dátum|på|pe|pada|tanggal|vào|vào lúc|ngày"
+    "|в|от|на|у|στις|la|în|kl|kl\\.|i|ons|man|tir|tor|fre|lør|søn|za dan|dana|בתאריך|ב-|في|在|于|於|quoting|citando"
+    "|zitat von"
+    "|citando a|quoting from|le|la data di|ma|tanggal|pirmd|antr"
+)
+
+WEEKDAYS = (
+    "mon|tue|wed|thu|fri|sat|sun|lun|mar|mié|mie|jue|vie|sáb|sab|dom|mo|di|mi|do|fr|sa|so|mer|jeu|ven|sam|dim|gio"
+    "|seg|ter|qua|qui|sex|ma|wo|vr|za|zo|pon|wt|śr|czw|pt|niedz|пн|вт|ср|чт|пт|сб|вс|понедельник|вторник|среда"
+    "|четверг"
+    "|пятница|суббота|воскресенье|понеділок|вівторок|середа|четвер|пʼятниця|субота|неділя|pzt|sal|çar|per|cum|cmt|paz"
+    "|månd|tisd|onsd|torsd|fred|lørd|søn|man|tirs|tors|ons|lör|sön|mån|tis|tor|fre|ke|to|pe|la|su|ti|po|út|st|čt"
+    "|pá|so|ne"
+)
+
+# Header names of a quoted block, by what they hold.
+HEADERS: dict[str, str] = {
+    name: kind
+    for kind, names in {
+        "from": "from|sender|de|remitente|von|absender|expéditeur|da|mittente|van|afzender|od|nadawca|от|от кого"
+        "|від|від кого"
+        "|från|avsändare|fra|avsender|afsender|lähettäjä|odesílatel|odosielateľ|kimden|gönderen|feladó|de la|από"
+        "|dari|từ|saatja"
+        "|nuo|no|pošiljatelj|发件人|寄件者|寄件人|差出人|送信者|보낸 사람"
+        "|보낸사람|מאת|من|จาก|از|expeditor|remetente|mittente",
+        "date": "date|sent|sent at|sent on|fecha|enviado|enviado el|enviado em|enviada em|enviada|enviado a"
+        "|fecha de envío|gesendet"
+        "|gesendet am|datum|date d'envoi|envoyé|envoyé le|envoyé par|inviato|data|verzonden|verzonden op|wysłano"
+        "|data wysłania"
+        "|wysłane|отправлено|дата|отправлен|надіслано|skickat|skickat den|sendt|dato|lähetetty|päiväys|päivämäärä"
+        "|odesláno"
+        "|odoslané|dátum|gönderildi|gönderme tarihi|tarih|elküldve|küldve|trimis|στάλθηκε|ημερομηνία|dikirim"
+        "|tanggal|đã gửi"
+        "|ngày|saadetud|kuupäev|išsiųsta|nosūtīts"
+        "|poslano|发送时间|发送日期|日期|寄件日期|傳送日期|傳送時間|送信日時|日付|日時"
+        "|보낸 날짜|날짜|נשלח|תאריך|تاريخ|تم الإرسال|التاريخ|poslané",
+        "to": "to|para|an|empfänger|à|a|pour|destinataire|per|destinatario|aan|do|adresat|кому|кому:|till|til"
+        "|vastaanottaja"
+        "|komu|kime|alıcı|címzett|către|catre|προς|kepada|đến"
+        "|tới|kellele|kam|kam:|za|prima|收件人|收件者|宛先|받는 사람|받는사람"
+        "|אל|إلى|ถึง|destinatário|à :|an:",
+        "subject": "subject|asunto|betreff|objet|sujet|oggetto|assunto|onderwerp|temat|тема|ämne|emne|aihe"
+        "|předmět|predmet|konu"
+        "|tárgy|subiect|θέμα|subjek|perihal|chủ đề|tiêu đề"
+        "|teema|tema|主题|主旨|主題|件名|제목|נושא|الموضوع|เรื่อง|zadeva"
+        "|naslov",
+        "cc": "cc|bcc|cco|kopie|copie|copie à|copia|c.c.|kopia|kopi|dw|копия|копія|bilgi|másolatot kap|kopija|抄送"
+        "|副本|참조"
+        "|עותק|kk|koopia|copia a|cc/cci|cc:",
+        "other": "reply-to|reply to|responder a|antwort an|répondre à|organization|organisation|importance"
+        "|importancia|wichtigkeit"
+        "|priority|prioridad|attachments|adjuntos|datos adjuntos|anlagen|pièces jointes|allegati|bijlagen"
+        "|message-id|x-mailer"
+        "|resent-from|delivered-to|mailed-by|signed-by|newsgroups|категория|attachment|vlož. soubor"
+        "|list-unsubscribe|importance"
+        "|important|sensitivity|categories|conversation|rispondi a|beantwoorden aan|svar til|svara till|odpověď komu",
+    }.items()
+    for name in names.split("|")
+}
+
+# The words between the dashes of "-----Original Message-----".
+ORIGINAL = (
+    "original message|original message headers|original email|original mail|original appointment|reply message"
+    "|previous message|original e-mail"
+    "|mensaje original|mensaje anterior|correo original|mensaje original|correo electrónico original|mensaje citado"
+    "|ursprüngliche nachricht|ursprungliche nachricht|originalnachricht|original-nachricht|original nachricht"
+    "|antwort nachricht"
+    "|originalmail|ursprüngliche e-mail"
+    "|message d'origine|message d’origine|message original|message initial|e-mail d'origine|mail original"
+    "|message d''origine"
+    "|messaggio originale|messaggio originario|messaggio di origine"
+    "|mensagem original|mensagem anterior"
+    "|oorspronkelijk bericht|origineel bericht|oorspronkelijke bericht"
+    "|wiadomość oryginalna|oryginalna wiadomość|wiadomość pierwotna|treść oryginalnej wiadomości|oryginalna wiadomosc"
+    "|исходное сообщение|оригинальное сообщение|исходное письмо|оригинал сообщения|первоначальное сообщение"
+    "|вихідне повідомлення"
+    "|ursprungligt meddelande|originalmeddelande|ursprungsmeddelande|oprindelig meddelelse|original meddelelse"
+    "|opprinnelig melding|den ursprungliga meddelandet|alkuperäinen viesti"
+    "|původní zpráva|puvodni zprava|původní e-mail|původní email|pôvodná správa|orijinal mesaj|özgün ileti"
+    "|orijinal ileti"
+    "|eredeti üzenet|mesaj original|mesajul original|αρχικό μήνυμα|pesan asli|pesan awal|thư gốc|izvorna poruka"
+    "|originalna poruka"
+    "|izvirno sporočilo|algkiri|originaalkiri|originalus laiškas"
+    "|原始邮件|原始郵件|原邮件|元のメッセージ|オリジナルメッセージ|원본 메시지|원본 메일|הודעה מקורית|الرسالة الأصلية"
+)
+
+# The words of a client that announce forwarded mail.
+FORWARDED = (
+    "forwarded message|begin forwarded message|forwarded by|forwarded mail|forwarded email|forwarded e-mail"
+    "|start of forwarded message"
+    "|beginning of forwarded message|forward message|forwarded"
+    "|mensaje reenviado|mensaje remitido|inicio del mensaje reenviado|inicio de mensaje reenviado"
+    "|correo reenviado|reenviado por"
+    "|comienzo del mensaje reenviado|mensaje reenviado por"
+    "|weitergeleitete nachricht|anfang der weitergeleiteten nachricht|weitergeleitete e-mail|weitergeleitet von"
+    "|message transféré|message transfere|début du message transféré|debut du message transfere"
+    "|début du message réexpédié"
+    "|message réexpédié|transféré par|courriel transféré"
+    "|messaggio inoltrato|inizio messaggio inoltrato|inizio del messaggio inoltrato|inoltrato da"
+    "|mensagem encaminhada|início da mensagem encaminhada|inicio da mensagem encaminhada|mensagem reencaminhada"
+    "|encaminhado por"
+    "|início da mensagem reencaminhada"
+    "|doorgestuurd bericht|begin doorgestuurd bericht|doorgezonden bericht|doorgestuurd door"
+    "|wiadomość przekazana|przekazana wiadomość|początek przekazywanej wiadomości|wiadomość przesłana dalej"
+    "|treść przekazanej wiadomości"
+    "|пересланное сообщение|пересылаемое сообщение|начало переадресованного сообщения|начало пересылаемого сообщения"
+    "|пересылаемое письмо|переслане повідомлення|перенаправленное сообщение"
+    "|vidarebefordrat meddelande|vidarebefordrat brev|videresendt meddelelse|videresendt melding|vidaresendt melding"
+    "|påbörjat vidarebefordrat meddelande|start på videresendt besked|videresendt mail|välitetty viesti"
+    "|edelleenlähetetty viesti"
+    "|přeposlaná zpráva|přeposlaný e-mail|preposlaná správa|preposlana zprava|yönlendirilmiş mesaj"
+    "|iletilmiş mesaj|iletilen mesaj"
+    "|iletilen ileti|továbbított üzenet|mesaj redirecționat|mesaj redirectionat|προωθημένο μήνυμα|pesan terusan"
+    "|pesan yang diteruskan"
+    "|thư được chuyển tiếp|proslijeđena poruka|prosleđena poruka|posredovano sporočilo|edastatud kiri"
+    "|persiųstas laiškas"
+    "|转发的邮件|轉寄的郵件|转发邮件|已转发邮件|转发邮件信息|転送メッセージ|転送されたメール|전달된 메시지"
+    "|הודעה שהועברה|رسالة معاد توجيهها|الرسالة المعاد توجيهها"
+)
+
+# Subject prefixes of a forward. Prefixes that mean "reply" in another language (VS, SV) are left out.
+FORWARD_PREFIXES = (
+    "fw|fwd|fwd:|rv|rm|wg|tr|enc|reenv|doorst|pd|vb|vl|vidaresänt|fs|ilt|továbbítás|转发|轉寄|転送|전달|i|пересл"
+)
+
+# Lines that ticket systems put above the quote.
+REPLY_ABOVE = (
+    "reply above this line|type your reply above|write above this line|write below this line|enter your reply above"
+    "|add your reply above|reply above the line|please reply above|do not write below this line|reply-above"
+    "|escriba su respuesta por encima|responda por encima de esta línea|responda encima de esta línea"
+    "|escriba su respuesta encima"
+    "|responda por encima de esta linea|respuesta por encima de esta línea"
+    "|bitte oberhalb dieser zeile|antworten sie oberhalb dieser linie|antwort oberhalb dieser zeile|über dieser zeile"
+    "|répondre au-dessus de cette ligne|répondez au-dessus de cette ligne|répondre ci-dessus"
+    "|saisissez votre réponse au-dessus"
+    "|responda acima desta linha|digite sua resposta acima|rispondi sopra questa riga|scrivere sopra questa riga"
+    "|typ je antwoord boven|antwoord boven deze regel|ответьте выше этой строки|введите ответ над этой строкой"
+)
+
+# What phones and web mailers put below a mail; the rest of the line names the product.
+SENT_FROM = (
+    "sent from|sent via|sent using|sent with|sent by|sent on|sent wirelessly|sent mobile|sent through|sent thanks to"
+    "|get outlook for|get yahoo mail|download outlook for|download the all-new|composed on|typed on|written on"
+    "|enviado desde|enviado con|enviado vía|enviado via|enviado por|enviado mediante|enviado de|enviado a partir"
+    "|obtener outlook para"
+    "|obtén outlook para|obtenga outlook para|descargar outlook|mandado desde|escrito desde|mensaje enviado desde"
+    "|gesendet von|gesendet mit|von meinem|diese nachricht wurde von meinem|gesendet über|outlook für"
+    "|holen sie sich outlook"
+    "|hol dir outlook|versendet mit|von unterwegs"
+    "|envoyé de|envoyé depuis|envoyé à partir|envoyé avec|envoyé via|envoyé par|envoyé sans fil|obtenez outlook"
+    "|télécharger outlook"
+    "|inviato da|inviato con|inviato dal|inviato tramite|ottieni outlook|scarica outlook|spedito da"
+    "|enviado do|enviado pelo|enviada do|enviado da|obter o outlook|obtenha o outlook|baixe o outlook"
+    "|verzonden vanaf|verstuurd vanaf|verzonden met|verstuurd met|verzonden door|verstuurd via|verzonden via"
+    "|outlook voor|verstuurd vanuit"
+    "|wysłane z|wysłano z|wysłane przy|pobierz outlook|wyslane z|wiadomość wysłana z"
+    "|отправлено с|отправлено из|отправлено через|отправлено от|послано с|надіслано з|скачать outlook"
+    "|skickat från|skickat med|skickat via|hämta outlook|sendt fra|sendt via|sendt med|hent outlook"
+    "|last ned outlook|skaffa outlook"
+    "|få outlook|lähetetty|hanki outlook|odesláno z|odeslano z|získejte outlook|odoslané z|stáhněte si outlook"
+    "|poslané z"
+    "|iphone'umdan gönderildi|gönderildi|benim iphone|outlook'u edinin|elküldve|küldve|trimis de pe|trimis din"
+    "|στάλθηκε από"
+    "|dikirim dari|dapatkan outlook|được gửi từ|gửi từ|poslano iz|poslano sa|saadetud minu|išsiųsta iš|nosūtīts no"
+    "|发自我的|从我的|发送自|發自我的|從我的|iphoneから送信|から送信|에서 보냄"
+    "|나의|נשלח מה|أرسلت من|تم الإرسال من|enviado desde"
+)
+DEVICES = (
+    "iphone|ipad|ipod|ios|android|galaxy|samsung|huawei|xiaomi|redmi|poco|realme|oppo|vivo|oneplus|motorola|moto"
+    "|nokia|htc|lg|sony|xperia"
+    "|pixel|blackberry|windows|outlook|yahoo|gmail|mail|correo|mobile|móvil|movil|phone|smartphone|celular|tablet"
+    "|handy|mobil|telefon"
+    "|teléfono|telefono|mobiel|mobilny|aol|proton|protonmail|mailbox|thunderbird|spark|airmail|acompli|nine"
+    "|bluemail|mailbird|zoho"
+    "|inbox|hotmail|webmail|email|e-mail|device|dispositivo|gerät|appareil|mac|macbook|palm|treo|tmobile|t-mobile"
+    "|verizon|at&t|honor"
+    "|компьютера|телефона|почты|айфона|мобильной|смартфона|устройства|手机|網易|网易|邮箱|qq|canary|superhuman|front"
+    "|missive|hey|yandex"
+    "|mail.ru|rocketmail|web.de|gmx|polymail|newton|cloudmagic|typeapp|zimbra|tutanota|fastmail|samsunga|iphonea"
+    "|iphona|iphonu"
+)
