@@ -28,8 +28,7 @@ THRESHOLD = 1.5  # what a boundary between two questions must reach
 LONGEST = 1200  # characters of one question that are quoted back
 
 _ASKS = re.compile(r"[?？؟][)\"'”»\]!?\s]{0,4}\Z")
-_WORD = re.compile(r"[^\W\d_][\w'’]{3,40}")
-_NAMED = re.compile(r"[\"“«']([^\"”»'\n]{2,40})[\"”»']|\b(?=[\w-]{0,20}\d)[A-Za-z0-9][\w-]{4,24}\b")
+_WORD = re.compile(r"[^\W\d_][\w'’]{3,40}|\b[A-Z]{2,3}\b")
 _STEM = 5  # letters by which words are held to be the same
 
 
@@ -55,7 +54,7 @@ class _Part:
     wants: bool = False
     fault: bool = False
     words: frozenset[str] = frozenset()  # stems of its content words
-    named: frozenset[str] = frozenset()  # what it names by quote or number
+    places: tuple[int, ...] = ()  # where they stand
     services: frozenset[str] = frozenset()
 
     def of(self, name: str) -> list[Hit]:
@@ -84,10 +83,10 @@ def questions(text: str, subject: str, signals: Signals, pack: Pack | None = Non
     parts = _parts(text, signals)
     if not parts:
         return Questions((subject.strip(),), 0.5) if subject.strip() else Questions((), 0.9)
-    chosen = _candidates(text, parts)
+    several = min(2.0, signals.weight("question.several"))
+    chosen = _candidates(text, parts, several)
     if not chosen:
         return _none_found(text, parts, signals)
-    several = min(1.5, signals.weight("question.several"))
     groups = [_group(parts[chosen[0]])]
     strongest = -2.0
     previous = chosen[0]
@@ -145,8 +144,11 @@ def _connectors(text: str, unit: Unit, hits: Sequence[tuple[int, str, Hit]]) -> 
     for start, name, hit in hits:
         if name != "question.also" or start < unit.start + 25 or hit.end > unit.end - 15:
             continue
-        before = text[max(unit.start, start - 3) : start].rstrip()
-        if (hit.rule.weight >= 2 or before.endswith((",", "-", "–", "("))) and (not cuts or start - cuts[-1] > 25):
+        before = text[max(unit.start, start - 12) : start].split()
+        if not before or hit.rule.weight < 1.3 or (cuts and start - cuts[-1] <= 25):
+            continue
+        # After a comma or a dash; after "and", "y" too when the words can mean nothing else.
+        if before[-1].endswith((",", "-", "–", "(", ":")) or (hit.rule.weight >= 2 and len(before[-1]) <= 3):
             cuts.append(start)
     return cuts
 
@@ -163,23 +165,21 @@ def _judge(text: str, part: _Part) -> None:
     part.fault = bool(part.of("fault"))
     filler = {hit.start for hit in part.of("filler")}
     covered = [(hit.start, hit.end) for hit in part.of("filler") if " " in hit.matched]
-    stems = set()
+    found: dict[int, str] = {}
     for match in _WORD.finditer(text, part.start, part.end):
         at = match.start()
         if at in filler or any(start <= at < end for start, end in covered):
             continue
-        stems.add(fold(match.group())[:_STEM])
-    part.words = frozenset(stems)
-    part.named = frozenset(
-        fold(match.group().strip("\"“”«»'")) for match in _NAMED.finditer(text, part.start, part.end)
-    )
+        found[at] = fold(match.group())[:_STEM]
+    part.words = frozenset(found.values())
+    part.places = tuple(found)
     part.services = frozenset(name.partition(".")[2] for name in part.hits if name.startswith("service."))
 
 
-def _candidates(text: str, parts: Sequence[_Part]) -> list[int]:
+def _candidates(text: str, parts: Sequence[_Part], several: float) -> list[int]:
     """The parts which may be questions. Lists of steps, attempts and data are none."""
     data = _data_lists(text, parts)
-    announced = _announced_lists(text, parts)
+    announced = _announced_lists(text, parts, several)
     chosen = []
     for index, part in enumerate(parts):
         if part.unit.pasted:
@@ -194,6 +194,11 @@ def _candidates(text: str, parts: Sequence[_Part]) -> list[int]:
             and not part.of("fyi")
         ):
             part.asks = True
+        opener = (several and part.of("first")) or any(hit.rule.weight >= 3 for hit in part.of("also"))
+        if opener and not part.candidate and not part.of("fyi") and len(part.words) >= 2:
+            part.asks = True  # it says that it is a matter of its own
+        if several and part.of("several") and len(part.words) <= 1 and index + 1 < len(parts):
+            continue  # "I have two problems" is none of them
         if part.candidate:
             chosen.append(index)
     return _without_announcement(text, parts, chosen, announced)
@@ -228,9 +233,11 @@ def _data_lists(text: str, parts: Sequence[_Part]) -> set[int]:
     return {number for number, lead in _leads(parts).items() if lead and lead.of("steps") and not lead.of("several")}
 
 
-def _announced_lists(text: str, parts: Sequence[_Part]) -> set[int]:
+def _announced_lists(text: str, parts: Sequence[_Part], several: float) -> set[int]:
     """The lists whose items are questions: because the words before them say just that, or because an item asks."""
     found = {part.unit.list for part in parts if part.unit.numbered and _ASKS.search(text[part.start : part.end])}
+    if several:
+        found |= {part.unit.list for part in parts if part.unit.numbered}
     for number, lead in _leads(parts).items():
         if (
             lead
@@ -254,7 +261,7 @@ def _boundary(
         hit
         for each in between
         for hit in each.of("also")
-        if hit.rule.weight >= 2 or (each is part and hit.start - each.start <= 30)
+        if hit.rule.weight >= 2 or (each is part and hit.start - each.start <= (30 if hit.rule.weight > 1.2 else 2))
     ]
     connector = max((hit.rule.weight for hit in connectors), default=0.0)
     own_item = part.unit.item >= 0 and part.unit.item != before.unit.item
@@ -271,7 +278,8 @@ def _boundary(
     if in_list:
         score += 1.8 if part.unit.numbered else 1.3
     elif new_paragraph:
-        score += 0.6
+        apart = part.asks and not shared and not part.of("detail") and not _pointing_back(part)
+        score += 1.2 if apart else 0.6
     elif part.opens:
         score += 0.3
     score -= min(1.8, 0.6 * shared)
@@ -279,7 +287,7 @@ def _boundary(
     if part.services and group.services:
         score += 0.8 if not part.services & group.services else -0.5
     if not in_list and not connector >= 2:
-        score -= 0.7 * min(2, len(_pointing_back(part)))
+        score -= 0.7 * _pointing_back(part)
     if any(hit.start - part.start <= 30 for hit in part.of("one")):
         score -= 1.0
     if part.of("detail") and connector < 2:
@@ -299,21 +307,26 @@ def _boundary(
 
 def _kinds(group: _Group, part: _Part) -> float:
     """What the kinds of two candidates say: two questions sooner are two than two faults."""
-    asked = any(each.asks for each in group.parts)
-    wanted = any(each.wants for each in group.parts)
+    asked = any(each.asks or each.wants for each in group.parts)
+    broken = any(each.fault for each in group.parts)
     if part.asks or part.wants:
-        return 1.0 if asked or wanted else 0.1
-    return -0.4 if asked or wanted else -0.8
+        # A question after a fault asks about the fault, unless it is of the sort that asks for something new.
+        fresh = 0.6 if any(hit.rule.weight >= 2 for hit in part.of("ask")) and not part.of("detail") else 0.0
+        return 1.2 if asked else 0.1 + fresh
+    return -0.8 if broken else 0.3
 
 
-def _pointing_back(part: _Part) -> list[Hit]:
-    """The words that point back, less those that belong to a set phrase."""
+def _pointing_back(part: _Part) -> float:
+    """How much a part points back: by "it" before it names much of its own, by "this" at its beginning."""
     phrases = [(hit.start, hit.end) for hit in part.of("filler") if " " in hit.matched]
-    return [
-        hit
-        for hit in part.of("back")
-        if hit.start - part.start <= 30 and not any(start <= hit.start < end for start, end in phrases)
-    ]
+    total = 0.0
+    for hit in part.of("back"):
+        if any(start <= hit.start < end for start, end in phrases):
+            continue
+        strong = hit.rule.weight >= 1
+        if sum(at < hit.start for at in part.places) <= 2 if strong else hit.start - part.start <= 30:
+            total += 1.0
+    return min(2.0, total)
 
 
 def _group(part: _Part) -> _Group:

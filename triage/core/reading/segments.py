@@ -22,10 +22,7 @@ _INLINE = re.compile(
     r"|(?<=\s)\(?(?P<letter>[a-f])\)[ \t]"
 )
 # The end of a sentence: a mark that space or the end of the text follows. "..." between words is a pause, not an end.
-_END = re.compile(
-    r"(?:[?!？！؟]+|[.;](?![.\w])|\.{2,5}(?=\s+[A-ZÁÉÍÓÚÑ¿¡]|\s*\Z)|…)[)\"'”»\]]{0,2}(?=\s|\Z)"
-    r"|(?<=\s)(?=[¿¡]\S)"
-)
+_END = re.compile(r"(?:[?!？！؟]+|[.;](?![.\w])|\.{2,5}(?=\s+[A-ZÁÉÍÓÚÑ¿¡]|\s*\Z)|…)[)\"'”»\]]{0,2}(?=\s|\Z)")
 _PASTED = re.compile(  # the beginning of a line of a log, a payload, code
     r"\s{0,40}(?:[<{}\[\]$#]|//|(?:GET|POST|PUT|DELETE|PATCH|HTTP/\d|curl|SELECT|INSERT|UPDATE|FROM|WHERE)\b"
     r"|\d{4}-\d\d-\d\d[T ]\d|\[?\d\d:\d\d:\d\d|at [\w$.]{3,80}\(|Caused by:"
