@@ -83,6 +83,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NOT NULL"),
     )
     op.create_index("tickets_partner", "tickets", ["partner"], unique=False)
+    op.create_index("tickets_requester", "tickets", ["requester"], unique=False)
     op.create_index(
         "tickets_unfinished",
         "tickets",
@@ -127,6 +128,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("mails_handled", "mails", ["handled_at"], unique=False)
+    op.create_index("mails_message_id", "mails", ["message_id"], unique=False)
     op.create_index(
         "mails_original",
         "mails",

@@ -44,23 +44,22 @@ def target(
     pack: Pack,
     deployment: str | None,
     severity: str | None,
-    *,
     request_type: str | None = None,
     service: str | None = None,
 ) -> Target:
-    """The first response time that fits. Raises ConfigError when the pack has none."""
-    for entry in pack.targets:
-        if (
-            _fits(entry.deployments, deployment)
-            and _fits(entry.severities, severity)
-            and (request_type is None or _fits(entry.request_types, request_type))
-            and (service is None or _fits(entry.services, service))
-        ):
-            return entry
-    raise ConfigError(
-        f"no [[target]] of pack {pack.manifest.name!r} fits deployment {deployment!r}, severity {severity!r}: "
-        "add an entry without lists at the end"
-    )
+    """The response time that fits. Raises ConfigError when the pack has none.
+
+    Without a request type: the first that has a severity when one is given, else the first that has none.
+    """
+    if request_type is None:
+        request_type = next((one.id for one in pack.request_types if one.severity == (severity is not None)), None)
+    entry = pack.target(deployment, request_type, service, severity)
+    if entry is None:
+        raise ConfigError(
+            f"no [[target]] of pack {pack.manifest.name!r} fits deployment {deployment!r}, severity {severity!r}: "
+            "add an entry without lists at the end"
+        )
+    return entry
 
 
 def start(
@@ -79,7 +78,7 @@ def start(
     """
     pack = rules.pack
     deployment = deployment or pack.policy.fallback_deployment
-    entry = target(pack, deployment, severity, request_type=request_type, service=service)
+    entry = target(pack, deployment, severity, request_type, service)
     plan = pack.deployment_by_id.get(deployment or "")
     calendar_id = entry.calendar or (plan.calendar if plan else pack.policy.calendar)
     working = rules.calendar(calendar_id)
@@ -117,10 +116,6 @@ def warnings(rules: Rules, clock: Clock) -> tuple[tuple[float, datetime], ...]:
         (share, working.add(clock.started, timedelta(hours=clock.hours * share)))
         for share in sorted(rules.pack.policy.warn_at)
     )
-
-
-def _fits(permitted: list[str], value: str | None) -> bool:
-    return not permitted or value in permitted
 
 
 def end_of_day(day: date) -> datetime:

@@ -71,7 +71,9 @@ def decide(
     return _request(case)
 
 
-def missing(reading: Reading, rules: Rules, deployment: str | None, have: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def missing(
+    reading: Reading, rules: Rules, deployment: str | None, have: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """The required fields that neither this mail nor the ticket's earlier ones gave, by the pack's requirements."""
     entry = requirement(reading, rules, deployment)
     if entry is None:
@@ -85,16 +87,13 @@ def missing(reading: Reading, rules: Rules, deployment: str | None, have: frozen
 
 def requirement(reading: Reading, rules: Rules, deployment: str | None) -> Requirement | None:
     """The first requirement of the pack that fits."""
-    for entry in rules.pack.requirements:
-        if (
-            _fits(entry.request_types, reading.request_type.value)
-            and _fits(entry.services, reading.service.value)
-            and _fits(entry.severities, reading.severity.value)
-            and _fits(entry.scopes, reading.out_of_scope.value)
-            and _fits(entry.deployments, deployment)
-        ):
-            return entry
-    return None
+    return rules.pack.requirement(
+        deployment,
+        reading.request_type.value,
+        reading.service.value,
+        reading.severity.value,
+        reading.out_of_scope.value,
+    )
 
 
 # ---------------------------------------------------------------- who may not ask
@@ -104,7 +103,9 @@ def _refuse_sender(case: Case) -> Decision:
     """Strangers are told to ask their partner, partners why they are refused; a forged address is told nothing."""
     sender, pack = case.sender, case.rules.pack
     evidence = (Evidence("sender", "partners_only", f"{sender.address}: {sender.status}"),)
-    decision = Decision(lifecycle.REFUSED, "refused", (sender.reason or sender.status,), lifecycle.NOTHING, evidence=evidence)
+    decision = Decision(
+        lifecycle.REFUSED, "refused", (sender.reason or sender.status,), lifecycle.NOTHING, evidence=evidence
+    )
     if sender.status == directory.UNAUTHENTICATED or not sender.address:
         return decision
     if sender.status == directory.UNKNOWN:
@@ -129,7 +130,11 @@ def _nothing_to_do(case: Case, reason: str) -> Decision:
     """A mere thanks: it neither reopens nor restarts anything."""
     ticket = case.history.ticket
     return Decision(
-        ticket.state if ticket else "ignored", "ignored", (reason,), lifecycle.NOTHING, evidence=case.reading.kind.evidence
+        ticket.state if ticket else "ignored",
+        "ignored",
+        (reason,),
+        lifecycle.NOTHING,
+        evidence=case.reading.kind.evidence,
     )
 
 
@@ -221,7 +226,13 @@ def _refused_row(case: Case, base: Decision) -> Decision | None:
     reply = None if _robot(case) else _reply(case, "refused", _told(case, base, Facts()))
     evidence = (*base.evidence, Evidence(reason, clause, base.service or ""))
     return replace(
-        base, state=lifecycle.REFUSED, folder="refused", reasons=(reason,), event=lifecycle.REFUSAL, reply=reply, evidence=evidence
+        base,
+        state=lifecycle.REFUSED,
+        folder="refused",
+        reasons=(reason,),
+        event=lifecycle.REFUSAL,
+        reply=reply,
+        evidence=evidence,
     )
 
 
@@ -343,9 +354,7 @@ def _told(case: Case, base: Decision, facts: Facts) -> Facts:
 
 
 def _timed(facts: Facts, running: Clock) -> Facts:
-    return replace(
-        facts, due=running.due, hours=running.hours, guaranteed=running.guaranteed, reason=running.reason
-    )
+    return replace(facts, due=running.due, hours=running.hours, guaranteed=running.guaranteed, reason=running.reason)
 
 
 def _robot(case: Case) -> bool:
@@ -364,7 +373,3 @@ def _suppressed(email: Email) -> bool:
     """Whether the sender's program asks for no acknowledgement (decision 26)."""
     named = {part.strip().lower() for part in email.header("x-auto-response-suppress").split(",")}
     return bool(named & _SUPPRESSES_ACKNOWLEDGEMENT)
-
-
-def _fits(permitted: list[str], value: str | None) -> bool:
-    return not permitted or (value or "none") in permitted

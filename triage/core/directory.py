@@ -20,8 +20,10 @@ class Directory:
 
     def __init__(self, contacts: Iterable[Contact] = ()) -> None:
         self._by_address: dict[str, list[Contact]] = {}
+        self._by_partner: dict[str, list[Contact]] = {}
         for contact in contacts:
             self._by_address.setdefault(contact.address, []).append(contact)
+            self._by_partner.setdefault(contact.partner, []).append(contact)
 
     def __len__(self) -> int:
         return sum(len(entries) for entries in self._by_address.values())
@@ -36,6 +38,14 @@ class Directory:
             if key in self._by_address:
                 return tuple(self._by_address[key])
         return ()
+
+    def of_partner(self, partner: str) -> tuple[Contact, ...]:
+        """Every entry of a partner."""
+        return tuple(self._by_partner.get(partner, ()))
+
+    def partners(self) -> tuple[str, ...]:
+        """The names of all partners."""
+        return tuple(self._by_partner)
 
 
 def listed(address: str, entries: Iterable[str]) -> bool:

@@ -108,6 +108,6 @@ class Clocks:
 
 def _promise(row: Any) -> Promise:
     return Promise(
-        row.id, row.ticket, row.to_address, row.promised_at, row.due_at, row.guaranteed, row.pack, row.ended_at, row.end,
-        row.breached_at,
+        row.id, row.ticket, row.to_address, row.promised_at, row.due_at, row.guaranteed, row.pack, row.ended_at,
+        row.end, row.breached_at,
     )  # fmt: skip

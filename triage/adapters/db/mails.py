@@ -61,7 +61,7 @@ class Mails:
         query = select(mails).where(mails.c.ticket == ticket).order_by(mails.c.received_at, mails.c.id)
         return [_known(row) for row in self._connection.execute(query)]
 
-    def by_message_id(self, message_ids: Sequence[str]) -> list[KnownMail]:
+    def by_message_ids(self, message_ids: Sequence[str]) -> list[KnownMail]:
         """Handled mails with one of these Message-IDs, for a look at what a person moved."""
         if not message_ids:
             return []

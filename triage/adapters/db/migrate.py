@@ -38,7 +38,7 @@ def upgrade(engine: Engine) -> None:
             return
         if found is not None and found > HEAD:
             raise ConfigError(
-                f"database: its tables are of version {found}, newer than this program's {HEAD}: install the newer program"
+                f"database: its tables are of version {found}, newer than {HEAD}: install the newer program"
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -96,6 +96,7 @@ tickets = Table(
     Column("follows", Id, ForeignKey("tickets.id", ondelete="SET NULL")),
 )
 Index("tickets_partner", tickets.c.partner)
+Index("tickets_requester", tickets.c.requester)
 Index("tickets_unfinished", tickets.c.state, tickets.c.due_at, sqlite_where=text("state != 'closed'"),
       postgresql_where=text("state != 'closed'"))  # fmt: skip
 Index("tickets_closed", tickets.c.closed_at, sqlite_where=text("closed_at IS NOT NULL"),
@@ -128,6 +129,7 @@ Index("mails_original", mails.c.fingerprint, unique=True, sqlite_where=text("dup
 Index("mails_unfiled", mails.c.mailbox, mails.c.uid, sqlite_where=text("filed_at IS NULL"),
       postgresql_where=text("filed_at IS NULL"))  # fmt: skip
 Index("mails_ticket", mails.c.ticket)
+Index("mails_message_id", mails.c.message_id)
 Index("mails_sender", mails.c.sender, mails.c.text_hash, mails.c.received_at)
 Index("mails_handled", mails.c.handled_at)
 

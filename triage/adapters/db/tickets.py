@@ -72,6 +72,11 @@ class Tickets:
         )
         return list({row.id: _state(row) for row in self._connection.execute(query)}.values())
 
+    def of_requester(self, address: str, states: Sequence[str]) -> list[TicketState]:
+        """Tickets that this address opened, newest first."""
+        query = select(tickets).where(tickets.c.requester == address, tickets.c.state.in_(list(states)))
+        return [_state(row) for row in self._connection.execute(query.order_by(tickets.c.id.desc()).limit(50))]
+
     def open(self, **values: Any) -> int:
         """A new ticket. Returns its id."""
         return int(self._connection.execute(tickets.insert().returning(tickets.c.id), values).scalar_one())

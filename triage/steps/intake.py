@@ -1,0 +1,283 @@
+"""A round over the mailbox: fetch, read, decide, store, file away.
+
+    what lies there and is known already        only filed away
+    what came before `since`                    left alone
+    everything else                             read (in processes of their own), then one by one:
+                                                gather, decide, apply in one transaction; told; moved to its folder
+
+A kill at any line loses nothing: a mail stays in the mailbox until its key is committed, and what is committed is
+known by its key when it is seen again. A surprise quarantines this one mail, loudly, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from triage import events
+from triage.adapters.db.leases import Lease
+from triage.adapters.db.mails import KnownMail
+from triage.adapters.db.store import Store, Transaction
+from triage.adapters.imap import Arrived, FolderStatus
+from triage.adapters.readers import Done, Job
+from triage.core.decide import decide
+from triage.core.errors import LeaseLost, MailError, Permanent, Temporary
+from triage.core.model import Email, Reading
+from triage.steps import bounces, staff
+from triage.steps.apply import Place, apply, record
+from triage.steps.gather import Gathered, Trust, gather
+from triage.steps.office import Office
+from triage.steps.telling import Telling
+
+_LOOK = 500  # mails whose size and date are asked for at once
+
+
+class MailboxPort(Protocol):
+    """What a round needs of a mailbox."""
+
+    def select(self, folder: str) -> FolderStatus: ...
+    def ensure_folder(self, folder: str) -> str: ...
+    def uids(self, after: int = 0) -> list[int]: ...
+    def sizes_and_dates(self, uids: Sequence[int]) -> dict[int, Arrived]: ...
+    def fetch(self, uids: Sequence[int], max_bytes: int) -> Iterator[tuple[int, bytes]]: ...
+    def fetch_head(self, uid: int) -> bytes | None: ...
+    def move(self, uids: Sequence[int], folder: str) -> None: ...
+
+
+class ReadersPort(Protocol):
+    """What reads mail."""
+
+    def read(self, jobs: Iterable[Job]) -> Iterator[Done]: ...
+
+
+class RawPort(Protocol):
+    """Where the bytes of recent mail are kept."""
+
+    def keep(self, fingerprint: str, raw: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A mailbox as it is configured."""
+
+    name: str
+    folder: str
+    folders: dict[str, str]  # ready, waiting ... -> the folder on the server
+    since: datetime
+    max_message_bytes: int
+    batch: int
+    trust: Trust
+
+
+class Intake:
+    """Repeats rounds over one mailbox. Runs in the thread that owns the connection."""
+
+    def __init__(
+        self,
+        mailbox: MailboxPort,
+        inbox: Inbox,
+        store: Store,
+        readers: ReadersPort,
+        office: Office,
+        raw: RawPort,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        lease: Callable[[], Lease | None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
+        fault: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        """`fault` is called with the name of every step of a mail's way: tests end the process there."""
+        self._mailbox, self._inbox, self._store, self._readers = mailbox, inbox, store, readers
+        self._office, self._raw, self._now, self._lease = office, raw, now, lease
+        self._stopping, self._fault = stopping, fault
+        self._seen: tuple[int, int] = (0, 0)  # UIDVALIDITY, and the highest UID below which nothing is left to do
+
+    def prepare(self) -> None:
+        """Make the folders. Called once for each connection."""
+        for folder in dict.fromkeys(self._inbox.folders.values()):
+            self._mailbox.ensure_folder(folder)
+
+    def round(self) -> int:
+        """Handle all that waits. Returns how many mails were handled."""
+        status = self._mailbox.select(self._inbox.folder)
+        self._file_leftovers(status.uidvalidity)
+        if self._seen[0] != status.uidvalidity:
+            self._seen = (status.uidvalidity, 0)
+        handled = 0
+        uids = self._mailbox.uids(after=self._seen[1])
+        for start in range(0, len(uids), _LOOK):
+            arrived = self._mailbox.sizes_and_dates(uids[start : start + _LOOK])
+            fresh = [arrived[uid] for uid in sorted(arrived) if arrived[uid].received >= self._inbox.since]
+            for batch in _batches(fresh, self._inbox.batch):
+                if self._stopping():
+                    return handled
+                handled += self._batch(status.uidvalidity, batch)
+            self._seen = (status.uidvalidity, max(uids[start : start + _LOOK]))
+        return handled
+
+    # ---------------------------------------------------------------- a batch
+
+    def _batch(self, uidvalidity: int, batch: list[Arrived]) -> int:
+        with self._store.look() as tx:
+            known = tx.mails.at(self._inbox.name, uidvalidity, [one.uid for one in batch])
+        self._file(list(known.values()))
+        jobs = self._fetch([one for one in batch if one.uid not in known])
+        done: list[tuple[int, int, str]] = []  # uid, mail, folder
+        try:
+            for result in self._readers.read(jobs):
+                place = Place(self._inbox.name, uidvalidity, result.key)
+                mail, folder = self._one(result, self._pending.pop(result.key), place)
+                done.append((result.key, mail, folder))
+                if self._stopping():
+                    break
+        finally:
+            self._move(done)
+        return len(done)
+
+    def _fetch(self, batch: list[Arrived]) -> Iterator[Job]:
+        """The bytes, a few at a time; of a mail that is too large only its head and its first text."""
+        self._pending: dict[int, tuple[Arrived, bytes]] = {}
+        by_uid = {one.uid: one for one in batch}
+        small = [one.uid for one in batch if one.size <= self._inbox.max_message_bytes]
+        for uid, raw in self._mailbox.fetch(small, self._inbox.max_message_bytes):
+            self._fault("fetched")
+            self._pending[uid] = (by_uid[uid], raw)
+            yield Job(uid, raw, by_uid[uid].received)
+        for one in batch:
+            if one.size > self._inbox.max_message_bytes:
+                head = self._mailbox.fetch_head(one.uid)
+                if head is not None:
+                    self._pending[one.uid] = (one, head)
+                    yield Job(one.uid, head, one.received)
+
+    # ---------------------------------------------------------------- a mail
+
+    def _one(self, result: Done, fetched: tuple[Arrived, bytes], place: Place) -> tuple[int, str]:
+        """One mail, whatever it is. Returns its row and its folder."""
+        arrived, raw = fetched
+        email = result.email or _unreadable(arrived, raw, result.failure or "could not be read")
+        with events.bind(message_id=email.message_id or f"<no-id.{email.fingerprint[:16]}>"):
+            self._raw.keep(email.fingerprint, raw)
+            if result.reading is None or email.error:
+                return self._quarantine(email, place, email.error or result.failure)
+            try:
+                return self._decide(email, result.reading, arrived, place)
+            except (Temporary, Permanent, LeaseLost):
+                raise  # the world's fault, not this mail's: it stays where it lies
+            except MailError as error:
+                return self._quarantine(email, place, str(error))
+            except Exception as error:
+                events.surprise("message.surprise", error)
+                return self._quarantine(email, place, f"surprise: {type(error).__name__}")
+
+    def _decide(self, email: Email, reading: Reading, arrived: Arrived, place: Place) -> tuple[int, str]:
+        now = self._now()
+        telling = Telling(now)
+        with self._store.begin(self._lease()) as tx:
+            self._fault("begun")
+            mail, folder = handle(tx, email, reading, self._office, telling, place, self._inbox.trust)
+            if arrived.size > self._inbox.max_message_bytes:
+                telling.event("message.truncated", reason="larger than limits.max_message_bytes", size=arrived.size)
+                tx.notices.add(now, "truncated", None, {"subject": email.subject, "size": arrived.size})
+            self._fault("applied")
+        self._fault("committed")
+        sender = email.from_[0].address if email.from_ else ""
+        events.received(sender=sender, subject=email.subject, size=arrived.size, received=email.received)
+        telling.say()
+        return mail, folder
+
+    def _quarantine(self, email: Email, place: Place, reason: str) -> tuple[int, str]:
+        now = self._now()
+        with self._store.begin(self._lease()) as tx:
+            original = tx.mails.original(email.fingerprint)
+            mail = record(
+                tx, email, now, place, folder="quarantine", kind="unreadable",
+                duplicate_of=original.id if original else None,
+            )  # fmt: skip
+            tx.notices.add(now, "quarantined", None, {"mail": mail, "reason": reason, "subject": email.subject})
+        events.quarantined(reason=reason, mail=mail)
+        return mail, "quarantine"
+
+    # ---------------------------------------------------------------- filing
+
+    def _file_leftovers(self, uidvalidity: int) -> None:
+        """What was committed but not moved before the daemon ended."""
+        with self._store.look() as tx:
+            left = tx.mails.unfiled(self._inbox.name, 1000)
+        if not left:
+            return
+        self._file([one for one in left if one.uidvalidity == uidvalidity])
+        # Under another UIDVALIDITY the place is no more; the mail is met again under its new one.
+        gone = [one.id for one in left if one.uidvalidity != uidvalidity]
+        if gone:
+            with self._store.begin(self._lease()) as tx:
+                tx.mails.file(gone, self._now())
+
+    def _file(self, mails: Sequence[KnownMail]) -> None:
+        self._move([(one.uid, one.id, one.folder) for one in mails])
+
+    def _move(self, done: Sequence[tuple[int, int, str]]) -> None:
+        by_folder: dict[str, list[tuple[int, int]]] = {}
+        for uid, mail, folder in done:
+            by_folder.setdefault(folder, []).append((uid, mail))
+        for folder, entries in by_folder.items():
+            self._fault("moving")
+            self._mailbox.move([uid for uid, _ in entries], self._inbox.folders[folder])
+            self._fault("moved")
+            with self._store.begin(self._lease()) as tx:
+                tx.mails.file([mail for _, mail in entries], self._now())
+            self._fault("filed")
+
+
+def handle(
+    tx: Transaction, email: Email, reading: Reading, office: Office, telling: Telling, place: Place, trust: Trust
+) -> tuple[int, str]:
+    """Everything that one mail brings about. Returns its row and its folder."""
+    original = tx.mails.original(email.fingerprint)
+    if original:
+        return _second_delivery(tx, email, original, telling, place)
+    gathered: Gathered = gather(tx, email, reading, office, trust, telling.now)
+    if gathered.sender.staff:
+        return staff.handle(tx, email, reading, gathered.sender, office, telling, place), "ready"
+    decision = decide(email, reading, gathered.sender, office.rules, telling.now, gathered.history)
+    mail = apply(tx, email, reading, gathered, decision, office, telling, place)
+    if reading.kind.value == "bounce":
+        bounces.note(tx, email, office, telling)
+    return mail, decision.folder
+
+
+def _second_delivery(
+    tx: Transaction, email: Email, original: KnownMail, telling: Telling, place: Place
+) -> tuple[int, str]:
+    """The same mail again: by a second alias, after a change of UIDVALIDITY, or put back by a person."""
+    folder = "ignored" if original.filed and original.mailbox == place.mailbox else original.folder
+    if original.uidvalidity != place.uidvalidity and original.mailbox == place.mailbox:
+        folder = original.folder  # the folder was made anew: this may be the only copy
+    telling.event("message.ignored", reason="delivered-before", sender=original.sender)
+    mail = record(tx, email, telling.now, place, folder=folder, duplicate_of=original.id, kind=original.kind)
+    return mail, folder
+
+
+def _unreadable(arrived: Arrived, raw: bytes, why: str) -> Email:
+    """A stand-in for a mail that no parser could read: known by its bytes."""
+    return Email(fingerprint=hashlib.sha256(raw).hexdigest(), received=arrived.received, size=arrived.size, error=why)
+
+
+def _batches(arrived: Sequence[Arrived], size: int) -> Iterator[list[Arrived]]:
+    for start in range(0, len(arrived), size):
+        yield list(arrived[start : start + size])
+
+
+def first_start(store: Store, mailbox: str, now: datetime) -> datetime:
+    """When this mailbox was read for the first time: mail from before that is left alone."""
+    key = f"since:{mailbox}"
+    with store.begin() as tx:
+        known = tx.meta.get(key)
+        if known:
+            return datetime.fromisoformat(known)
+        since = now.replace(microsecond=0)  # the server's receive times are whole seconds
+        tx.meta.put(key, since.isoformat())
+        return since

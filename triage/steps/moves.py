@@ -1,0 +1,75 @@
+"""A round over what people moved: a mail that somebody took from waiting or refused to ready is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from triage.adapters.db.leases import Lease
+from triage.adapters.db.mails import KnownMail
+from triage.adapters.db.store import Store, Transaction
+from triage.adapters.imap import FolderStatus
+from triage.core import lifecycle
+from triage.steps import staff
+from triage.steps.intake import Inbox
+from triage.steps.office import Office
+from triage.steps.telling import Telling
+
+_AT_ONCE = 500
+
+
+class FolderPort(Protocol):
+    """What a round needs of a mailbox."""
+
+    def select(self, folder: str) -> FolderStatus: ...
+    def uids(self, after: int = 0) -> list[int]: ...
+    def message_ids(self, uids: Sequence[int]) -> dict[int, str]: ...
+
+
+class Moves:
+    """Watches the ready folder."""
+
+    def __init__(
+        self,
+        mailbox: FolderPort,
+        inbox: Inbox,
+        store: Store,
+        office: Office,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        lease: Callable[[], Lease | None] = lambda: None,
+    ) -> None:
+        self._mailbox, self._inbox, self._store, self._office = mailbox, inbox, store, office
+        self._now, self._lease = now, lease
+
+    def round(self) -> int:
+        """Look at what is new in the ready folder. Returns how many tickets were accepted."""
+        folder = self._inbox.folders["ready"]
+        status = self._mailbox.select(folder)
+        key = f"ready:{self._inbox.name}:{status.uidvalidity}"
+        with self._store.look() as tx:
+            last = int(tx.meta.get(key) or 0)
+        uids = sorted(self._mailbox.uids(after=last))
+        accepted = 0
+        for start in range(0, len(uids), _AT_ONCE):
+            batch = uids[start : start + _AT_ONCE]
+            ids = list(dict.fromkeys(self._mailbox.message_ids(batch).values()))
+            telling = Telling(self._now())
+            with self._store.begin(self._lease()) as tx:
+                for mail in tx.mails.by_message_ids([one for one in ids if one]):
+                    accepted += self._look(tx, mail, telling)
+                tx.meta.put(key, str(batch[-1]))
+            telling.say()
+        return accepted
+
+    def _look(self, tx: Transaction, mail: KnownMail, telling: Telling) -> int:
+        """Accept the ticket of a mail that we had put elsewhere."""
+        if mail.mailbox != self._inbox.name or mail.folder not in ("waiting", "refused") or not mail.filed:
+            return 0
+        tx.mails.change(mail.id, folder="ready")
+        ticket = tx.tickets.get(mail.ticket) if mail.ticket else None
+        if ticket is None or not lifecycle.possible(ticket.state, lifecycle.ACCEPTED):
+            return 0
+        staff.accept(tx, ticket, lifecycle.ACCEPTED, self._office, telling, "moved to ready")
+        return 1
