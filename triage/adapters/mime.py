@@ -21,10 +21,10 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.feedparser import BytesFeedParser
-from email.message import Message
 from email.utils import parsedate_to_datetime
 
-import mailparser
+from mailparser.dates import parse_mail_date
+from mailparser.utils import get_addresses
 
 from triage.adapters import mime_cut
 from triage.adapters.mime_headers import Block, block, decoded, ids, one_line, parameters, text, words
@@ -194,8 +194,7 @@ def _top(headers: dict[str, tuple[str, ...]], name: str) -> str:
 def _people(
     head: Block, hint: str, limits: Limits, defects: set[str]
 ) -> tuple[dict[str, tuple[Address, ...]], datetime | None]:
-    """The address headers and the date, by mail-parser, which is given nothing else to read."""
-    message = Message()
+    """The address headers and the date, as mail-parser reads them: one header a time, and nothing else of the mail."""
     lines: dict[str, str] = {}
     count = 0
     for name, value in head.fields:
@@ -208,31 +207,27 @@ def _people(
             lines[name] = f"{lines[name]}, {line}" if name in lines else line
         elif name == "date" and "date" not in lines:
             lines["date"] = one_line(text(value[:200]))
-    for name, line in lines.items():
-        message[name] = line
-    try:
-        parsed = mailparser.MailParser(message)
-        found = {
-            name: [(str(shown), str(address)) for shown, address in getattr(parsed, _ATTRIBUTE[name])]
-            for name in _PEOPLE
-        }
-        doubts = {
-            part
-            for entry in parsed.address_header_defects
-            if entry["header"] == "from"
-            for part in entry["reason"].split(",")
-        }
-        date: datetime | None = parsed.date
-    except Exception:  # it raises plain AttributeError, TypeError, ValueError on junk (see tests): read by ourselves
-        found = {name: [("", address) for address in _ADDRESS.findall(lines.get(name, ""))] for name in _PEOPLE}
-        doubts = {"unreadable"}
-        date = None
-    people = {name: _addresses(mailboxes, limits, defects) for name, mailboxes in found.items()}
+    people: dict[str, tuple[Address, ...]] = {}
+    doubts: set[str] = set()
+    for name in _PEOPLE:
+        mailboxes, remarks = _mailboxes(lines.get(name, ""))
+        people[name] = _addresses(mailboxes, limits, defects)
+        if name == "from":
+            doubts = remarks
     people["from"] = _from(people["from"], lines.get("from", ""), count, doubts, defects)
-    return people, date or _date(lines.get("date", ""))
+    return people, _date(lines.get("date", ""))
 
 
-_ATTRIBUTE = {"from": "from_", "sender": "sender", "reply-to": "reply_to", "to": "to", "cc": "cc"}
+def _mailboxes(line: str) -> tuple[list[tuple[str, str]], set[str]]:
+    """Names and addresses of a header, and why they are in doubt."""
+    if not line:
+        return [], set()
+    remarks: list[dict[str, str]] = []
+    try:
+        found = get_addresses(line, defects=remarks, decode_names=True)
+        return list(found), {reason for remark in remarks for reason in remark["reason"].split(",")}
+    except Exception:  # on junk it raises HeaderParseError, ValueError and others, against its word
+        return [("", address) for address in _ADDRESS.findall(line[:4000])], {"unreadable"}
 
 
 def _from(
@@ -262,9 +257,9 @@ def _addresses(mailboxes: list[tuple[str, str]], limits: Limits, defects: set[st
         defects.add("too-many-addresses")
     found: list[Address] = []
     for name, address in mailboxes[: limits.addresses]:
-        address = _plain_address(address)
-        if address:
-            found.append(Address(address, one_line(words(name))[:250]))
+        plain = _plain_address(address)
+        if plain:
+            found.append(Address(plain, "" if name == address else one_line(words(name))[:250]))
     return tuple(found)
 
 
@@ -285,11 +280,11 @@ def _plain_address(address: str) -> str:
 
 
 def _date(line: str) -> datetime | None:
-    """Dates that writers get wrong and that are still without doubt."""
+    """By mail-parser, which wants the grammar; by the stdlib where the grammar is broken and the date without doubt."""
     try:
-        found = parsedate_to_datetime(line)
+        found = parse_mail_date(line).value or parsedate_to_datetime(line)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError, IndexError):
+    except (TypeError, ValueError, OverflowError, IndexError, AttributeError):
         return None
     return found if found.year >= 1970 else None
 

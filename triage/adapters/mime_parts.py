@@ -99,7 +99,7 @@ class Walk:
             if not name and disposition != "attachment":
                 return []
         elif kind in ("message/rfc822", "message/global", "message/rfc822-headers", "text/rfc822-headers"):
-            return self.mail(part, kind, name)
+            return self.mail(part, kind, name, disposition)
         elif kind.startswith("multipart/"):
             # No boundary was found: what is there is text, if anything is.
             kind = "text/plain"
@@ -251,10 +251,10 @@ class Walk:
         elif found.html.strip():
             self.named.append(Piece(html_text(clean(found.html)), html=True))
 
-    def mail(self, part: Message, kind: str, name: str) -> list[Piece]:
+    def mail(self, part: Message, kind: str, name: str, disposition: str) -> list[Piece]:
         body = self.body(part)
         encoding = _encoding(part)
-        if kind in ("message/rfc822", "message/global"):
+        if kind in ("message/rfc822", "message/global") or name or disposition == "attachment":
             self.content.attachments.append(Attachment(name, kind, mime_bodies.size(body, encoding)))
         data = mime_bodies.octets(body, encoding, len(body))[0]
         head = block(data, 0, len(data), 65_536, 200, top=True)
