@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import select
 import socket
 import threading
@@ -47,6 +48,10 @@ IDLE_SECONDS = 20 * 60  # a server may log out a client that idles for 30 minute
 
 # What imaplib and imapclient raise besides their own classes when a server talks nonsense.
 _NONSENSE = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
+
+# Errors of these libraries after which the answer is still to come: a line above imaplib's limit, and a word of the
+# server before it confirmed IDLE.
+_DESYNC = ("got more than", "Unexpected IDLE response")
 
 # A log-in refused with one of these is the server's trouble, not a wrong password (RFC 5530).
 _LATER = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "TOO MANY")
@@ -487,7 +492,7 @@ class Mailbox:
 
     def _said(self, error: BaseException) -> str:
         """The text of an error on one line, without what it may echo of our password."""
-        text = str(error) or type(error).__name__
+        text = re.sub(r"^(.{0,40}?)b'(.*)'$", r"\1\2", str(error)) or type(error).__name__
         if self._settings.password:
             text = text.replace(self._settings.password, "***")
         return "".join(c if c.isprintable() else " " for c in text)[:300]
@@ -561,6 +566,8 @@ class Mailbox:
             piece = self._slice(uid, whole.tell())
             if piece is None:
                 return None
+            if len(piece) > SLICE:  # a server that does not know partial fetches sends all at once
+                return piece
             whole.write(piece)
             if whole.tell() > max_bytes:  # the server lied about the size
                 return whole.getvalue()[:SLICE]
@@ -577,8 +584,8 @@ class Mailbox:
 
 def _refusal(error: IMAPClientError) -> bool:
     """Whether the server only said NO or BAD: the connection is as good as before."""
-    # "got more than": imaplib's limit for one line, the rest of which is still to come.
-    return not isinstance(error, (IMAPClientAbortError, ProtocolError)) and "got more than" not in str(error)
+
+    return not isinstance(error, (IMAPClientAbortError, ProtocolError)) and not str(error).startswith(_DESYNC)
 
 
 def _check_credentials(settings: ImapSettings) -> None:
