@@ -28,7 +28,10 @@ THRESHOLD = 1.5  # what a boundary between two questions must reach
 LONGEST = 1200  # characters of one question that are quoted back
 
 _ASKS = re.compile(r"[?？؟][)\"'”»\]!?\s]{0,4}\Z")
+_ANSWER = re.compile(r"\s{0,4}(?:re|rv|aw|sv|antw|r)\s{0,2}(?:\[\d{1,3}\])?\s{0,2}:", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'’]{3,40}|\b[A-Z]{2,3}\b")
+_OPENING = 2  # characters from its beginning within which a word opens a sentence
+_NEAR = 30  # characters from its beginning within which a word still belongs to how a sentence begins
 _STEM = 5  # letters by which words are held to be the same
 
 
@@ -54,11 +57,14 @@ class _Part:
     wants: bool = False
     fault: bool = False
     words: frozenset[str] = frozenset()  # stems of its content words
+    tails: bool = False  # asks about nothing of its own
     places: tuple[int, ...] = ()  # where they stand
     services: frozenset[str] = frozenset()
 
     def of(self, name: str) -> list[Hit]:
-        return self.hits.get("question." + name, [])
+        """The hits of a question signal. Those of little weight count only where they open the part."""
+        found = self.hits.get("question." + name, [])
+        return [hit for hit in found if hit.rule.weight >= 1 or hit.start - self.start <= _OPENING]
 
     @property
     def candidate(self) -> bool:
@@ -87,10 +93,10 @@ def questions(text: str, subject: str, signals: Signals, pack: Pack | None = Non
     chosen = _candidates(text, parts, several)
     if not chosen:
         return _none_found(text, parts, signals)
-    groups = [_group(parts[chosen[0]])]
+    groups, chosen = _begin(parts, chosen, answers=bool(_ANSWER.match(subject)))
     strongest = -2.0
-    previous = chosen[0]
-    for index in chosen[1:]:
+    previous = max(0, chosen[0] - 1) if chosen else 0
+    for index in chosen:
         part = parts[index]
         score, why = _boundary(parts, previous, index, groups[-1], several)
         if score >= THRESHOLD and len(groups) > 1:
@@ -106,6 +112,30 @@ def questions(text: str, subject: str, signals: Signals, pack: Pack | None = Non
     texts = tuple(_quote(text, groups, parts, number) for number in range(len(groups)))
     evidence = tuple(dict.fromkeys(item for group in groups for item in group.why))
     return Questions(texts, _confidence(strongest), evidence)
+
+
+def _begin(parts: Sequence[_Part], chosen: Sequence[int], *, answers: bool) -> tuple[list[_Group], list[int]]:
+    """The first question, and the candidates that are still to be placed.
+
+    "We changed our brand, here is the logo. Another thing: ..." has its first matter in the words before the first
+    candidate, unless they greet or thank, or the mail goes on with a conversation.
+    """
+    first = chosen[0]
+    told = [
+        part
+        for part in parts[:first]
+        if part.words
+        and not part.unit.pasted
+        and not any(part.of(name) for name in ("thanks", "several", "fyi", "greeting"))
+    ]
+    opened = parts[first - 1 : first + 1] if first else []
+    announced = any(hit.rule.weight >= 3 for part in opened for hit in part.of("also"))
+    if announced and not answers and sum(len(part.words) for part in told) >= 4:
+        group = _group(told[0])
+        for part in told[1:]:
+            _join(group, part)
+        return [group], list(chosen)
+    return [_group(parts[first])], list(chosen[1:])
 
 
 # ---------------------------------------------------------------- what the parts are
@@ -160,8 +190,10 @@ def _judge(text: str, part: _Part) -> None:
     piece = text[part.start : part.end]
     if part.of("fyi") and not piece.endswith("?"):
         return
+    if piece[:1] == "(" and piece.rstrip(".")[-1:] == ")":
+        return  # a remark in passing
     part.asks = bool(_ASKS.search(piece)) or bool(part.of("ask"))
-    part.wants = bool(part.of("request"))
+    part.wants = any(hit.rule.weight >= 1 or part.unit.item >= 0 for hit in part.of("request"))
     part.fault = bool(part.of("fault"))
     filler = {hit.start for hit in part.of("filler")}
     covered = [(hit.start, hit.end) for hit in part.of("filler") if " " in hit.matched]
@@ -173,12 +205,15 @@ def _judge(text: str, part: _Part) -> None:
         found[at] = fold(match.group())[:_STEM]
     part.words = frozenset(found.values())
     part.places = tuple(found)
+    asked = part.of("ask")
+    # "..., please advise", "tell us which": it asks about what stands before it.
+    part.tails = bool(asked) and not _ASKS.search(piece) and not any(at > asked[0].start for at in found)
     part.services = frozenset(name.partition(".")[2] for name in part.hits if name.startswith("service."))
 
 
 def _candidates(text: str, parts: Sequence[_Part], several: float) -> list[int]:
     """The parts which may be questions. Lists of steps, attempts and data are none."""
-    data = _data_lists(text, parts)
+    data = _data_lists(parts)
     announced = _announced_lists(text, parts, several)
     chosen = []
     for index, part in enumerate(parts):
@@ -229,13 +264,26 @@ def _leads(parts: Sequence[_Part]) -> dict[int, _Part | None]:
     return found
 
 
-def _data_lists(text: str, parts: Sequence[_Part]) -> set[int]:
-    return {number for number, lead in _leads(parts).items() if lead and lead.of("steps") and not lead.of("several")}
+def _data_lists(parts: Sequence[_Part]) -> set[int]:
+    """The lists that hold steps, attempts or data: the words before them say so, or an item is a step."""
+    found = {number for number, lead in _leads(parts).items() if lead and lead.of("steps") and not lead.of("several")}
+    return found | {part.unit.list for part in parts if part.unit.list >= 0 and part.opens and part.of("step")}
 
 
 def _announced_lists(text: str, parts: Sequence[_Part], several: float) -> set[int]:
     """The lists whose items are questions: because the words before them say just that, or because an item asks."""
-    found = {part.unit.list for part in parts if part.unit.numbered and _ASKS.search(text[part.start : part.end])}
+    items: dict[int, set[int]] = {}
+    speaking: dict[int, set[int]] = {}
+    found: set[int] = set()
+    for part in parts:
+        if not part.unit.numbered:
+            continue
+        items.setdefault(part.unit.list, set()).add(part.unit.item)
+        if part.candidate and not part.of("tried"):
+            speaking.setdefault(part.unit.list, set()).add(part.unit.item)
+        if _ASKS.search(text[part.start : part.end]):
+            found.add(part.unit.list)
+    found |= {number for number, said in speaking.items() if len(said) * 2 >= len(items[number])}
     if several:
         found |= {part.unit.list for part in parts if part.unit.numbered}
     for number, lead in _leads(parts).items():
@@ -245,7 +293,7 @@ def _announced_lists(text: str, parts: Sequence[_Part], several: float) -> set[i
             and not lead.of("steps")
         ):
             found.add(number)
-    return found
+    return found - _data_lists(parts)
 
 
 # ---------------------------------------------------------------- one matter or two
@@ -261,7 +309,8 @@ def _boundary(
         hit
         for each in between
         for hit in each.of("also")
-        if hit.rule.weight >= 2 or (each is part and hit.start - each.start <= (30 if hit.rule.weight > 1.2 else 2))
+        if hit.rule.weight >= 2
+        or (each is part and hit.start - each.start <= (_NEAR if hit.rule.weight > 1.2 else _OPENING))
     ]
     connector = max((hit.rule.weight for hit in connectors), default=0.0)
     own_item = part.unit.item >= 0 and part.unit.item != before.unit.item
@@ -271,27 +320,35 @@ def _boundary(
     new = len(part.words - group.words)
 
     score = connector + _kinds(group, part)
+    if before.wants and not before.asks and not new_paragraph and not own_item and not part.opens:
+        score -= 0.6  # "We would like one. Which formats do you take?"
     if connector or new_paragraph or own_item or part.opens:
         score += several
     elif part.unit.item >= 0:
         score -= 1.5  # the writer put both into one item
     if in_list:
-        score += 1.8 if part.unit.numbered else 1.3
+        score += 2.0 if part.unit.numbered else 1.4
     elif new_paragraph:
-        apart = part.asks and not shared and not part.of("detail") and not _pointing_back(part)
+        apart = part.asks and not shared and not part.tails and not part.of("detail") and not _pointing_back(part)
         score += 1.2 if apart else 0.6
     elif part.opens:
         score += 0.3
     score -= min(1.8, 0.6 * shared)
     score += 0.3 * min(new, 3) - 0.6
     if part.services and group.services:
-        score += 0.8 if not part.services & group.services else -0.5
+        score += 0.4 if not part.services & group.services else -0.2
     if not in_list and not connector >= 2:
         score -= 0.7 * _pointing_back(part)
-    if any(hit.start - part.start <= 30 for hit in part.of("one")):
+    if any(hit.rule.weight >= 2 or hit.start - part.start <= _NEAR for hit in part.of("one")):
         score -= 1.0
     if part.of("detail") and connector < 2:
         score -= 1.5 if new <= 2 or not part.asks else 0.7
+    if part.tails:
+        score -= 1.5
+    if any(each.unit.pasted for each in between) and not connectors:
+        score -= 0.8  # it asks about what is pasted before it
+    if part.of("purpose") and not part.asks and connector < 2:
+        score -= 1.0  # "I want to install a new server" tells why he asks
     if part.of("demand") and not connector >= 2:
         score -= 1.5
     if part.of("tried"):
@@ -302,7 +359,7 @@ def _boundary(
         score -= 1.0
     rules = [hit.evidence for hit in connectors]
     rules += [hit.evidence for hit in (part.of("ask") or part.of("request") or part.of("fault"))[:1]]
-    return score, rules
+    return round(score, 2), rules
 
 
 def _kinds(group: _Group, part: _Part) -> float:
@@ -323,8 +380,7 @@ def _pointing_back(part: _Part) -> float:
     for hit in part.of("back"):
         if any(start <= hit.start < end for start, end in phrases):
             continue
-        strong = hit.rule.weight >= 1
-        if sum(at < hit.start for at in part.places) <= 2 if strong else hit.start - part.start <= 30:
+        if hit.start - part.start <= _NEAR if hit.rule.weight < 2 else sum(at < hit.start for at in part.places) <= 2:
             total += 1.0
     return min(2.0, total)
 
