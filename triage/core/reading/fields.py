@@ -8,6 +8,7 @@ sum of weights against a threshold, and its distance from there tells how sure i
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from triage.core.reading.identifiers import Identifier, Passage, identifiers
 from triage.core.reading.matches import Signals, lexicon
 
 _MOST_EVIDENCE = 5
+_REPLY = re.compile(r"\s{0,9}(?:re|aw|sv|vs|antw|odp|rv|res|rif|ynt)\s?(?:\[\d{1,3}\])?\s?:", re.IGNORECASE)
 _TABLES = (".xlsx", ".xls", ".csv", ".ods", ".tsv", ".txt")
 _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for identifiers
 
@@ -26,9 +28,8 @@ _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for
 class _Mail:
     """What the readers look at."""
 
-    email: Email
-    body: Body
     signals: Signals
+    own: Signals  # without the subject of a reply, which is of an earlier mail
     passages: tuple[Passage, ...]
     words: int
     named: tuple[Identifier, ...]
@@ -46,12 +47,13 @@ def fields(email: Email, body: Body, signals: Signals, pack: Pack) -> dict[str, 
 def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
     text = body.text + ("\n\n" + body.forwarded if body.forwarded else "")  # as the signals were made
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
+    replies = _REPLY.match(email.subject) is not None
+    own = Signals({name: [hit for hit in hits if not hit.in_subject] for name, hits in signals.hits.items()})
     return _Mail(
-        email=email,
-        body=body,
         signals=signals,
+        own=own if replies else signals,
         passages=passages,
-        words=len(text.split()),
+        words=len(text.split()) + (0 if replies else len(email.subject.split())),
         named=tuple(found for passage in passages for found in identifiers(passage)),
         shown=tuple(attached(email.attachments, signals)),
         pasted=tuple(found for passage in passages for found in pasted(passage)),
@@ -80,11 +82,22 @@ def _answer(score: float, evidence: Iterable[Evidence]) -> Label:
 
 
 def _description(mail: _Mail, entry: RequiredField) -> Label:
-    score = mail.signals.weight("field.description")
-    score += min(mail.words, 80) / 20 - 1.6
-    score += 0.4 * min(mail.signals.weight("field.element") + mail.signals.weight("clue.model"), 3.0)
-    score += 0.5 * bool(mail.named) + 0.5 * bool(mail.pasted)
-    return _answer(score, mail.signals.evidence("field.description"))
+    evidence = mail.own.evidence("field.description") or mail.signals.evidence("field.description")
+    return _answer(_concreteness(mail), evidence)
+
+
+def _concreteness(mail: _Mail) -> float:
+    """How much there is to begin with: what is wrong or wanted, named things, and room enough to say it."""
+    score = mail.own.weight("field.description") + 0.3 * mail.signals.weight("field.description") * (
+        mail.own is not mail.signals
+    )
+    score += min(mail.words, 60) / 12 - 1.4
+    score += 0.4 * min(_elements(mail.own), 3.0)
+    return score + 0.5 * bool(mail.named) + 0.5 * bool(mail.pasted)
+
+
+def _elements(signals: Signals) -> float:
+    return signals.weight("field.element") + signals.weight("clue.model")
 
 
 def _account(mail: _Mail, entry: RequiredField) -> Label:
@@ -107,7 +120,8 @@ def _named(mail: _Mail, field: str, clues: tuple[str, ...]) -> Label:
 
 
 def _element(mail: _Mail, entry: RequiredField) -> Label:
-    score = mail.signals.weight("field.element") + mail.signals.weight("clue.model") - 1.0
+    score = 0.5 * (_elements(mail.own) + _elements(mail.signals)) - 1.0
+    score += min(0.0, 0.6 * _concreteness(mail) - 0.2)  # who says nothing concrete names nothing either
     return _answer(score, mail.signals.evidence("field.element") + mail.signals.evidence("clue.model"))
 
 
