@@ -1,0 +1,329 @@
+"""What sort of mail it is (guide: *kind*).
+
+In this order: our own mail come back, a machine's mail, a mail without words, and then a person's: thanks, a follow-up
+or a request. A machine is told by several signs together: headers and structure (machine.py), the subject that a
+program writes, the opening words of its text. What a person asks speaks against it, so that a forwarding rule's mark,
+a forwarded delivery report, a subject about automatic replies or a word of holidays makes nobody a machine.
+
+A sum of two is a machine; the nearer the sum, the lower the confidence.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from triage.core import threads
+from triage.core.model import Body, Desk, Email, Evidence, Label
+from triage.core.pack import Pack
+from triage.core.reading import machine
+from triage.core.reading.machine import AUTO_REPLY, BOUNCE, CERTAIN, LIST, PERSON, SOME_MACHINE, Sign
+from triage.core.reading.matches import Hit, Lexicon, Signals, once_per_pack
+from triage.core.reading.phrases import fold
+
+REQUEST, FOLLOW_UP, THANKS, EMPTY = "request", "follow_up", "thanks", "empty"
+MACHINE_MADE = frozenset({BOUNCE, AUTO_REPLY, LIST, machine.LOOP})
+
+_VERDICT = 2.0
+_LOOKED_AT = 3000  # characters of the text in which the sort of a mail shows
+_OPENING = 900  # a machine says what it is at the beginning
+_INLINE_PICTURE = 20_000  # bytes above which a picture in the text is more than a logo
+
+
+def kind(email: Email, body: Body, language: str, signals: Signals, pack: Pack, desk: Desk) -> Label:
+    """The sort of a mail, how sure that is, and why."""
+    own = machine.own_mail(email, desk)
+    if own:
+        return Label(own.kind, 1.0, (own.evidence,))
+    text = body.text[:_LOOKED_AT]
+    found = _lexicon(pack).signals(text, email.subject[:400])
+    echo = _own_words(body, email, found, pack)
+    if echo:
+        return echo
+    verdict = _machine(email, body, found, signals, pack, desk)
+    if verdict.value in MACHINE_MADE:
+        return verdict
+    doubt = 1.0 - verdict.confidence
+    label = _persons(email, body, found, signals, pack, desk)
+    return Label(label.value, round(label.confidence * (1.0 - doubt), 2), label.evidence + verdict.evidence)
+
+
+def _kind_words(pack: Pack) -> Lexicon:
+    """The words of all languages: a program's subject and the text under it are often not in the same one."""
+    parts = pack.words.values()
+    return Lexicon(
+        [rule for part in parts for rule in part.rule if rule.signal.startswith("kind.")],
+        [form for part in parts for form in part.form if form.signal.startswith("kind.")],
+    )
+
+
+_lexicon = once_per_pack(_kind_words)
+
+
+# ---------------------------------------------------------------- our own words, come back without our headers
+
+
+def _fragments(pack: Pack) -> tuple[str, ...]:
+    """The fixed words of our replies, folded: pieces between variables that are long enough to be nobody else's."""
+    found: set[str] = set()
+    for templates in pack.replies.values():
+        for source in templates.values():
+            for piece in _TEMPLATE_BREAK.split(source):
+                words = fold(piece).split()
+                if len(words) >= _LONG_PIECE:
+                    found.add(" ".join(words))
+    return tuple(sorted(found))
+
+
+_TEMPLATE_BREAK = re.compile(r"\{[{%#][^{}]{0,300}[}%#]\}|[.!?:;\n]")
+_LONG_PIECE = 6  # words
+_own_fragments = once_per_pack(_fragments)
+
+
+def _own_words(body: Body, email: Email, found: Signals, pack: Pack) -> Label | None:
+    """Our reply, sent back to us as if it were new: most of the words are ours, or it acknowledges its own number."""
+    text = " ".join(fold(body.text[:_LOOKED_AT]).split())
+    ours = [piece for piece in _own_fragments(pack) if piece in text]
+    if len(ours) >= 2 and sum(map(len, ours)) * 2 > len(text):
+        return Label(machine.LOOP, 0.97, (Evidence("own.reply", "reading", ours[0]),))
+    number = threads.in_subject(email.subject)
+    if not number or not _named(number, body.text) or not threads.marked_as_reply(email):
+        return None
+    weight = found.weight("kind.loop") + 0.5 * found.weight("kind.auto_reply")
+    asked = found.weight("kind.person") + (1.0 if "?" in body.text else 0.0)
+    if found.of("kind.loop") and weight - asked >= 1.2:
+        return Label(machine.LOOP, 0.9, found.evidence("kind.loop"))
+    return None
+
+
+def _named(number: str, text: str) -> bool:
+    return re.search(rf"(?<!\d)0{{0,5}}{number}(?!\d)", text[:_LOOKED_AT]) is not None
+
+
+# ---------------------------------------------------------------- machines
+
+
+def _machine(email: Email, body: Body, found: Signals, signals: Signals, pack: Pack, desk: Desk) -> Label:
+    """bounce, auto_reply or list when the signs reach a verdict; else no value, and how sure it is that it is none."""
+    words = _words_of_machines(email, body, found, pack)
+    all_signs = [*machine.signs(email, desk), *words]
+    sums = {kind: sum(sign.weight for sign in all_signs if sign.kind == kind) for kind in (BOUNCE, AUTO_REPLY, LIST)}
+    best = max(sums, key=lambda kind: sums[kind])
+    if sums[BOUNCE] >= _VERDICT and sums[BOUNCE] * 1.2 >= sums[best]:
+        best = BOUNCE  # a delivery report that a robot's desk dresses up is still one
+    if sums[best] < 0.7:
+        best = AUTO_REPLY
+    certain = any(sign.weight >= CERTAIN for sign in all_signs if sign.kind == best)
+    total = sums[best] + sum(sign.weight for sign in all_signs if sign.kind == SOME_MACHINE)
+    total -= 0.0 if certain else _person(email, body, found, signals, all_signs)
+    evidence = tuple(sign.evidence for sign in all_signs if sign.kind in (best, SOME_MACHINE))
+    if total >= _VERDICT:
+        confidence = 1.0 if certain else min(0.98, 0.6 + 0.2 * (total - _VERDICT))
+        return Label(best, round(confidence, 2), evidence[:6])
+    if total < 0.8:
+        return Label(None, 1.0)
+    return Label(None, round(1.0 - 0.4 * total / _VERDICT, 2), evidence[:3])
+
+
+def _words_of_machines(email: Email, body: Body, found: Signals, pack: Pack) -> list[Sign]:
+    """What subject and text say, where a machine would say it. Footers of bulk mail stand at the end."""
+    signs: list[Sign] = []
+    for kind_of_mail in (BOUNCE, AUTO_REPLY, LIST):
+        hits = [hit for hit in found.of(f"kind.{kind_of_mail}") if _counts(hit, kind_of_mail, email.subject)]
+        if kind_of_mail == LIST:
+            tail = "\n".join((body.text[_LOOKED_AT:][-1500:], body.closing[-1500:]))
+            hits += _lexicon(pack).signals(tail).of("kind.list") if tail.strip() else []
+        signs += _signs(kind_of_mail, hits)
+    return signs
+
+
+def _signs(kind_of_mail: str, hits: Sequence[Hit]) -> list[Sign]:
+    """Each rule once at its weight, and a little more for each further way in which it speaks."""
+    seen: dict[str, set[str]] = {}
+    signs: list[Sign] = []
+    for hit in hits:
+        words = seen.setdefault(hit.rule.id, set())
+        known = fold(hit.matched)
+        if known in words or len(words) > 4:
+            continue
+        share = 1.0 if not words else 0.4
+        words.add(known)
+        signs.append(Sign(kind_of_mail, hit.rule.weight * share, hit.rule.id, hit.matched, hit.rule.clause))
+    return signs
+
+
+def _counts(hit: Hit, kind_of_mail: str, subject: str) -> bool:
+    if not hit.in_subject:
+        return kind_of_mail == LIST or hit.start < _OPENING
+    return _program_subject(subject, hit.start, hit.end)
+
+
+_TAGS = re.compile(r"(?:\s{0,5}\[[^\[\]]{1,60}\]){0,4}[\s*\"'!(<\[]{0,8}")
+_AFTER_SUBJECT = re.compile(
+    r"\s{0,3}(?:[:\-–—|(\[\"<#,;!*.»]|$|(?:re|aw|rv|fwd?|sv|vs|antw)\s{0,2}:|\d)", re.IGNORECASE
+)
+
+
+def _program_subject(subject: str, start: int, end: int) -> bool:
+    """Whether the words stand where a program puts them: first, and then the subject that it answers; or last in
+    brackets, as GroupWise does. Within a sentence they are somebody's topic."""
+    first = _TAGS.match(subject)
+    if first and start <= first.end() and _AFTER_SUBJECT.match(subject, end):
+        return True
+    before = subject[:start].rstrip()
+    return before.endswith(("(", "[")) and subject[end:].strip() in (")", "]")
+
+
+def _person(email: Email, body: Body, found: Signals, signals: Signals, signs: Sequence[Sign]) -> float:
+    """What speaks for a person: questions and requests, the vendor's matters, words of his own before a report."""
+    text = body.text[:_LOOKED_AT]
+    asks = min(2.0, found.weight("kind.person") * 0.8)
+    if _asks(text):
+        asks += 0.8
+    matters = {
+        hit.matched.lower()
+        for signal, hits in signals.hits.items()
+        if signal.startswith(("service.", "request_type.incident", "request_type.change"))
+        for hit in hits
+        if not hit.in_subject and hit.rule.weight > 0
+    }
+    weight = asks + min(0.8, 0.25 * len(matters)) + sum(sign.weight for sign in signs if sign.kind == PERSON)
+    bounced = [hit.start for hit in found.of("kind.bounce") if not hit.in_subject]
+    if bounced and _words_before(text[: min(bounced)]):
+        weight += 1.5
+    if _FORWARD.match(email.subject):
+        weight += 1.0
+    return min(weight, 3.0)
+
+
+_QUESTION = re.compile(r"[^\s?]\s?\?(?!\S)|¿")
+
+
+def _asks(text: str) -> bool:
+    return any(_QUESTION.search(line) for line in text.split("\n") if "?" in line or "¿" in line)
+
+
+def _words_before(text: str) -> bool:
+    """Whether there is a sentence of somebody's own before the words of a report, more than a greeting."""
+    return len(re.findall(r"[^\W\d_]{2,}", text)) >= 6
+
+
+# ---------------------------------------------------------------- people
+
+
+def _persons(email: Email, body: Body, found: Signals, signals: Signals, pack: Pack, desk: Desk) -> Label:
+    mark = _earlier(email, body, found, desk)
+    attached = any(not part.inline or part.size > _INLINE_PICTURE for part in email.attachments)
+    if not re.search(r"\w", body.text):
+        if attached or body.forwarded.strip():
+            return Label(FOLLOW_UP if mark else REQUEST, 0.8, (mark,) if mark else ())
+        # A subject that says something may be the whole mail: a person should look at it.
+        said = len(threads.bare_subject(email.subject).split()) >= 4 and not mark
+        return Label(EMPTY, 0.45 if said else 0.95)
+    done = _thanks(body.text, found, mark is not None, attached)
+    if done:
+        return done
+    if mark:
+        return Label(FOLLOW_UP, 0.95, (mark,))
+    return Label(REQUEST, 0.92)
+
+
+_TAG = r"\s{0,5}(?:\[[^\[\]]{1,40}\]\s{0,3})?"
+_COUNT = r"(?:\[\d{1,3}\]|\(\d{1,3}\))?\s{0,3}[:：]"
+_REPLY = re.compile(
+    rf"{_TAG}(?:re|aw|sv|antw|ref|res|rif|odp|vá|ynt|bls|atb|rsp|回复|答复|返信){_COUNT}", re.IGNORECASE
+)
+_FORWARD = re.compile(rf"{_TAG}(?:fwd?|rv|wg|tr|enc|i|doorst|pd|vb|vs|ilt|转发){_COUNT}", re.IGNORECASE)
+
+
+def _earlier(email: Email, body: Body, found: Signals, desk: Desk) -> Evidence | None:
+    """The mark of an earlier conversation. What a sender passes on is a matter of its own, unless it is ours."""
+    ids = threads.references(email)
+    if _FORWARD.match(email.subject):
+        ours = threads.own_tickets(ids, desk)
+        number = threads.in_subject(email.subject)
+        if ours or number:
+            return Evidence("mark.ticket", "reading", f"#{number or ours[0]}")
+        return None
+    if ids:
+        return Evidence("mark.reply-header", "reading", ids[0])
+    if _REPLY.match(email.subject):
+        return Evidence("mark.subject", "reading", email.subject[:60])
+    if threads.in_subject(email.subject):
+        return Evidence("mark.ticket", "reading", email.subject[:60])
+    if body.has_quote:
+        return Evidence("mark.quote", "reading", body.quoted[:60].replace("\n", " "))
+    tickets = found.of("kind.ticket")
+    return tickets[0].evidence if tickets else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentences:
+    """Where the sentences of a text begin."""
+
+    starts: tuple[int, ...]
+
+    def of(self, hit: Hit) -> int:
+        return bisect_right(self.starts, hit.start) - 1
+
+    def opens(self, hit: Hit) -> bool:
+        """Whether the hit stands at the beginning of its sentence."""
+        return hit.start - self.starts[self.of(hit)] <= 3
+
+
+_SENTENCE = re.compile(r"[^.!?;\n]+")
+_NUMBER = re.compile(r"\d{3,}")
+_OWN_WORDS = 8  # words beside thanks that an answer may have and still be no more than thanks
+_OWN_WORDS_UNMARKED = 4
+
+
+def _thanks(text: str, found: Signals, marked: bool, attached: bool) -> Label | None:
+    """Thanks: nothing is left to do. A solution told makes it so, unless something is still asked or wrong; thanks
+    alone must stand nearly alone."""
+    good = [hit for name in ("thanks", "solved", "promise") for hit in found.of(f"kind.{name}") if not hit.in_subject]
+    thanked, solved = found.of("kind.thanks"), [hit for hit in found.of("kind.solved") if not hit.in_subject]
+    if not good or not (thanked or solved) or _asks(text):
+        return None
+    sentences = _Sentences(tuple(match.start() for match in _SENTENCE.finditer(text)) or (0,))
+    inside = _Spans(good)
+    asked = [hit for hit in found.of("kind.ask") if not hit.in_subject and not inside.holds(hit)]
+    wrong = [hit for hit in found.of("kind.open") if not hit.in_subject and not inside.holds(hit)]
+    turns = [hit for hit in found.of("kind.contrast") if not hit.in_subject and not inside.holds(hit)]
+    if asked:
+        return None
+    evidence = tuple(hit.evidence for hit in (*solved[:2], *thanked[:2]))
+    if solved:
+        at = {sentences.of(hit) for hit in solved}
+        if any(sentences.of(hit) in at for hit in turns) or any(
+            sentences.opens(turn) and sentences.of(hit) == sentences.of(turn) for turn in turns for hit in wrong
+        ):
+            return None
+        if not marked and (not thanked or wrong):
+            return None
+        return Label(THANKS, 0.92 if not wrong else 0.75, evidence)
+    if wrong or turns or attached or _NUMBER.search(text):
+        return None
+    beside = len(re.findall(r"[^\W_]+", inside.without(text)))
+    if beside > (_OWN_WORDS if marked else _OWN_WORDS_UNMARKED):
+        return None
+    return Label(THANKS, round(0.9 - 0.03 * beside, 2), evidence)
+
+
+class _Spans:
+    """The places that some hits take."""
+
+    def __init__(self, hits: Sequence[Hit]) -> None:
+        self.spans = [(hit.start, hit.end) for hit in hits]
+
+    def holds(self, hit: Hit) -> bool:
+        return any(start <= hit.start and hit.end <= end for start, end in self.spans)
+
+    def without(self, text: str) -> str:
+        kept, at = [], 0
+        for start, end in sorted(self.spans):
+            if start > at:
+                kept.append(text[at:start])
+            at = max(at, end)
+        return " ".join((*kept, text[at:]))
