@@ -437,9 +437,7 @@ def _block_start(lines: Sequence[str], below: Sequence[int], sender: frozenset[s
         named = _names_sender(line, sender)
         if best is not None and is_formula(lines[best]) and not named:
             continue
-        if (named and len(line.split()) <= 6 and not is_contact(line)) or _starts_block(
-            lines, index, below[position:], first
-        ):
+        if (named and len(line.split()) <= 6 and not is_contact(line)) or _starts_block(lines, index, below[position:]):
             best = index
     return best
 
@@ -453,7 +451,7 @@ def _names_sender(line: str, sender: frozenset[str]) -> bool:
     return words[0].strip(".") in sender or (len(words) > 1 and words[-1].strip(".") in sender)
 
 
-def _starts_block(lines: Sequence[str], index: int, block: Sequence[int], first: bool) -> bool:
+def _starts_block(lines: Sequence[str], index: int, block: Sequence[int]) -> bool:
     """Is this line a bare name with nothing but name, firm and contact data below it?"""
     line = lines[index]
     stripped = line.strip()
@@ -463,7 +461,7 @@ def _starts_block(lines: Sequence[str], index: int, block: Sequence[int], first:
     if dashed and len(stripped.split()) > 4:
         return False
     previous = next((lines[i].strip() for i in range(index - 1, -1, -1) if lines[i].strip()), "")
-    if (not previous and first) or previous[-1:] in tuple(":,;"):
+    if not previous or previous[-1] in ":,;":  # (alone below a quote it is an answer)
         return False
     if dashed and previous[:1] in "-–—*•":
         return False  # the last item of a list
