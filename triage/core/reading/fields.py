@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from triage.core.model import Body, Email, Evidence, Label
@@ -48,17 +48,27 @@ def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
     text = body.text + ("\n\n" + body.forwarded if body.forwarded else "")  # as the signals were made
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
     replies = _REPLY.match(email.subject) is not None
+    named = tuple(found for passage in passages for found in identifiers(passage))
+    signals = _without_names(signals, named)
     own = Signals({name: [hit for hit in hits if not hit.in_subject] for name, hits in signals.hits.items()})
     return _Mail(
         signals=signals,
         own=own if replies else signals,
         passages=passages,
         words=len(text.split()) + (0 if replies else len(email.subject.split())),
-        named=tuple(found for passage in passages for found in identifiers(passage)),
+        named=named,
         shown=tuple(attached(email.attachments, signals)),
         pasted=tuple(found for passage in passages for found in pasted(passage)),
         files=tuple(_lists(email, pack)),
     )
+
+
+def _without_names(signals: Signals, named: Sequence[Identifier]) -> Signals:
+    """The signals without elements that are the name of an account or asset: user "Acme Haulage"."""
+    spans = [(one.in_subject, one.start, one.end) for one in named]
+    hits = signals.of("field.element")
+    kept = [hit for hit in hits if not any(s == hit.in_subject and a <= hit.start < z for s, a, z in spans)]
+    return Signals({**signals.hits, "field.element": kept}) if len(kept) < len(hits) else signals
 
 
 def _lists(email: Email, pack: Pack) -> Iterable[Evidence]:
@@ -120,7 +130,8 @@ def _named(mail: _Mail, field: str, clues: tuple[str, ...]) -> Label:
 
 
 def _element(mail: _Mail, entry: RequiredField) -> Label:
-    score = 0.5 * (_elements(mail.own) + _elements(mail.signals)) - 1.0
+    score = 0.5 * (_elements(mail.own) + _elements(mail.signals)) - 1.3
+    score += 0.5 * bool(mail.named) + 0.4 * bool(mail.pasted or mail.shown)
     score += min(0.0, 0.6 * _concreteness(mail) - 0.2)  # who says nothing concrete names nothing either
     return _answer(score, mail.signals.evidence("field.element") + mail.signals.evidence("clue.model"))
 

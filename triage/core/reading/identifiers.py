@@ -65,7 +65,9 @@ class Identifier:
     matched: str
     evidence: Evidence
     confidence: float
-    end: int  # where it ends in its passage
+    start: int  # where it stands in its passage
+    end: int
+    in_subject: bool
 
 
 class Passage:
@@ -74,13 +76,13 @@ class Passage:
     def __init__(self, text: str, signals: Signals, in_subject: bool) -> None:
         self.text = text
         self._signals = signals
-        self._in_subject = in_subject
+        self.in_subject = in_subject
         self._not_ids = self._starts("clue.not_an_id")
         self._not_names = self._starts("clue.not_a_name")
         self._models = [(hit.start, hit.end) for hit in self.hits("clue.model")]
 
     def hits(self, signal: str) -> list[Hit]:
-        return [hit for hit in self._signals.of(signal) if hit.in_subject == self._in_subject]
+        return [hit for hit in self._signals.of(signal) if hit.in_subject == self.in_subject]
 
     def _starts(self, signal: str) -> frozenset[int]:
         return frozenset(hit.start for hit in self.hits(signal))
@@ -122,7 +124,9 @@ def identifiers(passage: Passage) -> Iterator[Identifier]:
     """Everything in a passage that names an account or an asset."""
     for field in ("account", "asset"):
         for hit in passage.hits(f"field.{field}"):
-            yield Identifier(field, hit.matched, hit.evidence, _SHARES["certain"], hit.end)
+            yield Identifier(
+                field, hit.matched, hit.evidence, _SHARES["certain"], hit.start, hit.end, passage.in_subject
+            )
     yield from _accounts(passage)
     yield from _assets(passage)
 
@@ -130,7 +134,7 @@ def identifiers(passage: Passage) -> Iterator[Identifier]:
 def _found(passage: Passage, field: str, hit: Hit, start: int, end: int, share: str) -> Identifier:
     first, last = min(hit.start, start), max(hit.end, end)
     evidence = Evidence(hit.rule.id, hit.rule.clause, passage.text[first:last])
-    return Identifier(field, passage.text[start:end], evidence, _SHARES[share], end)
+    return Identifier(field, passage.text[start:end], evidence, _SHARES[share], start, end, passage.in_subject)
 
 
 def _after(passage: Passage, hit: Hit) -> int:
