@@ -128,6 +128,7 @@ class Service(Entry):
     id: Id
     names: Texts
     cells: dict[Id, Id]  # column -> cell
+    notes: dict[Id, Texts] = {}  # column -> a footnote of the row, a paragraph of the reply there
     documentation: str = ""
     clause: Id
 
@@ -244,6 +245,16 @@ class Words(Entry):
     form: list[Form] = []
 
 
+class Learned(Entry):
+    """What was learned from example mails about one label: model/<label>.json, made by reading/train.py."""
+
+    label: Id  # the label it speaks about: service, request_type, out_of_scope
+    card: dict[str, Any]  # for people: what it was trained on, by what, with which figures
+    rules: float = Field(gt=0)  # how much the weight of a word rule counts beside the learned weights
+    start: dict[Id, float]  # value -> what speaks for it before a word is read
+    weights: dict[Id, dict[str, float]]  # value -> word -> what it says for the value
+
+
 class Manifest(Entry):
     """pack.toml"""
 
@@ -277,6 +288,7 @@ class Pack(Entry):
     fields: list[RequiredField] = []
     requirements: list[Requirement] = Field(min_length=1)
     words: dict[str, Words] = {}  # language id, or "any" -> all its files merged
+    learned: dict[str, Learned] = {}  # label -> what was learned from example mails
     replies: dict[str, dict[str, str]] = {}  # language id -> template name -> Jinja2 source
 
     # Tables by id, made once.

@@ -1,0 +1,410 @@
+"""A rule pack held against itself: every name that is used exists, every language has its texts, every request finds
+its response time, every clause is carried.
+
+Each check adds its faults and goes on; what depends on an entry that is broken by itself is not reported again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise, product
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from triage.adapters.form_checks import fault as form_fault
+from triage.adapters.pack_files import ANY, Sheets, nearest
+from triage.core.errors import Fault
+from triage.core.hours import window
+from triage.core.pack import CHECKS, NONE, Calendar, Pack, Requirement, Scope, Target
+from triage.core.reading.phrases import PhraseError, parse
+
+# attribute of an entry -> the chapter whose ids it names, and what is permitted beside them
+_REFERENCES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "calendars": {"clause": ("clauses", ())},
+    "deployments": {"clause": ("clauses", ()), "calendar": ("calendars", ())},
+    "severities": {"clause": ("clauses", ())},
+    "targets": {
+        "clause": ("clauses", ()),
+        "deployments": ("deployments", ()),
+        "severities": ("severities", ()),
+        "request_types": ("request_types", ()),
+        "services": ("services", (NONE,)),
+        "calendar": ("calendars", ()),
+    },
+    "cells": {"clause": ("clauses", ())},
+    "services": {"clause": ("clauses", ()), "cells": ("cells", ())},
+    "scopes": {"clause": ("clauses", ()), "service": ("services", (NONE,))},
+    "fields": {"clause": ("clauses", ())},
+    "requirements": {
+        "clause": ("clauses", ()),
+        "deployments": ("deployments", ()),
+        "severities": ("severities", ()),
+        "request_types": ("request_types", ()),
+        "services": ("services", (NONE,)),
+        "scopes": ("scopes", (NONE,)),
+        "cells": ("cells", ()),
+        "fields": ("fields", ()),
+        "one_of": ("fields", ()),
+    },
+}
+_POLICY_REFERENCES = {
+    "calendar": "calendars",
+    "fallback_severity": "severities",
+    "fallback_deployment": "deployments",
+}
+_CONDITIONS = {"deployments", "severities", "request_types", "services", "scopes", "cells"}
+_TEXTS = ("names", "says", "asks")
+
+# Families of signals whose values are ids of the pack, and what the readers ask for beside them.
+_SIGNALS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "service": ("services", (NONE,)),
+    "request_type": ("request_types", ()),
+    "out_of_scope": ("scopes", (NONE,)),
+    "severity": ("severities", ()),
+    "deployment": ("deployments", ()),
+    "field": ("fields", ()),
+}
+
+
+def check(sheets: Sheets) -> list[Fault]:
+    """Every fault of the entries against each other."""
+    ids = _Ids(sheets)
+    faults = [*_unique(sheets), *_references(sheets, ids), *_texts(sheets), *_columns(sheets)]
+    for calendar in sheets.entries["calendars"]:
+        faults += _calendar(sheets, calendar)
+    faults += _words(sheets, ids)
+    faults += _learned(sheets, ids)
+    faults += _carriers(sheets, ids)
+    return faults
+
+
+def check_whole(pack: Pack, sheets: Sheets) -> list[Fault]:
+    """Faults that show only when all entries are there."""
+    return [*_targets(pack, sheets), *_never_used(pack, sheets)]
+
+
+class _Ids:
+    """The ids of each chapter, those of broken entries among them."""
+
+    def __init__(self, sheets: Sheets) -> None:
+        self._known = {
+            attribute: {entry.id for entry in entries if entry.id} | sheets.broken.get(attribute, set())
+            for attribute, entries in sheets.entries.items()
+        }
+
+    def of(self, attribute: str) -> set[str]:
+        return self._known[attribute]
+
+
+# ---------------------------------------------------------------- ids and references
+
+
+def _unique(sheets: Sheets) -> Iterator[Fault]:
+    chapters: list[Iterable[Any]] = list(sheets.entries.values())
+    chapters.append([*(rule for rules in sheets.rules.values() for rule in rules),
+                     *(form for forms in sheets.forms.values() for form in forms)])  # fmt: skip
+    for entries in chapters:
+        first: dict[str, Any] = {}
+        for entry in entries:
+            if not entry.id:
+                yield sheets.place(entry).fault("id", "is missing")
+            elif entry.id in first:
+                other = sheets.place(first[entry.id])
+                yield sheets.place(entry).fault("id", f"{entry.id!r} is taken by {other.file}, {other.where}")
+            first.setdefault(entry.id, entry)
+
+
+def _references(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
+    for attribute, references in _REFERENCES.items():
+        for entry in sheets.entries[attribute]:
+            for key, (chapter, beside) in references.items():
+                known = ids.of(chapter) | set(beside)
+                for at, value in _named(key, getattr(entry, key)):
+                    if value not in known:
+                        message = f"{value!r} is not in {chapter}; {nearest(value, known)}"
+                        yield sheets.place(entry).fault(at, message)
+    if sheets.policy is not None:
+        for key, chapter in _POLICY_REFERENCES.items():
+            value = getattr(sheets.policy, key)
+            if value is not None and value not in ids.of(chapter):
+                message = f"{value!r} is not in {chapter}; {nearest(value, ids.of(chapter))}"
+                yield sheets.place(sheets.policy).fault(key, message)
+    for entry in (*_all(sheets.rules), *_all(sheets.forms)):
+        if entry.clause not in ids.of("clauses"):
+            message = f"{entry.clause!r} is not in clauses; {nearest(entry.clause, ids.of('clauses'))}"
+            yield sheets.place(entry).fault("clause", message)
+
+
+def _named(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """(key, id) of every id that an attribute names."""
+    if value is None:
+        return
+    if isinstance(value, dict):
+        yield from ((f"{key}.{part}", one) for part, one in value.items())
+    elif isinstance(value, list):
+        for number, one in enumerate(value, 1):
+            yield from _named(f"{key}[{number}]", one)
+    else:
+        yield key, value
+
+
+def _all(by_language: dict[str, list[Any]]) -> Iterator[Any]:
+    for entries in by_language.values():
+        yield from entries
+
+
+def _columns(sheets: Sheets) -> Iterator[Fault]:
+    """Every row of the service table has a cell in every column that a deployment reads, and in no other."""
+    columns = {plan.column for plan in sheets.entries["deployments"]}
+    if not columns or sheets.broken.get("deployments"):
+        return
+    for row in sheets.entries["services"]:
+        place = sheets.place(row)
+        for column in sorted(columns - row.cells.keys()):
+            yield place.fault("cells", f"the column {column!r} is missing, which a deployment reads")
+        for column, texts in row.notes.items():
+            if column not in columns:
+                yield place.fault(f"notes.{column}", f"no deployment reads this column; {nearest(column, columns)}")
+            yield from _text(sheets, row, f"notes.{column}", texts)
+        for column in sorted(row.cells.keys() - columns):
+            yield place.fault(f"cells.{column}", f"no deployment reads this column; {nearest(column, columns)}")
+
+
+# ---------------------------------------------------------------- texts by language
+
+
+def _texts(sheets: Sheets) -> Iterator[Fault]:
+    if not sheets.languages:
+        return
+    for entries in sheets.entries.values():
+        for entry in entries:
+            for key in _TEXTS:
+                texts = getattr(entry, key, None)
+                if texts is not None and (texts or key != "says" or isinstance(entry, Scope)):
+                    yield from _text(sheets, entry, key, texts)
+    if sheets.manifest is not None:
+        for key in ("language_names", "signature"):
+            texts = getattr(sheets.manifest, key)
+            if texts:
+                yield from _text(sheets, sheets.manifest, key, texts)
+        seen: set[str] = set()
+        for language in sheets.languages:
+            if language == ANY or language in seen:
+                reason = "stands for words of every language" if language == ANY else "stands there twice"
+                yield sheets.place(sheets.manifest).fault("languages", f"{language!r} {reason}; take it out")
+            seen.add(language)
+
+
+def _text(sheets: Sheets, entry: Any, key: str, texts: dict[str, str]) -> Iterator[Fault]:
+    place = sheets.place(entry)
+    for language in sheets.languages:
+        if language not in texts:
+            yield place.fault(
+                key, f"has no text in {language!r}; every language of {', '.join(sheets.languages)} needs one"
+            )
+        elif not texts[language].strip():
+            yield place.fault(f"{key}.{language}", "is empty; write a text")
+    for language in texts:
+        if language not in sheets.languages:
+            hint = nearest(language, sheets.languages)
+            yield place.fault(f"{key}.{language}", f"is no language of this pack; {hint}")
+
+
+# ---------------------------------------------------------------- calendars
+
+
+def _calendar(sheets: Sheets, calendar: Calendar) -> Iterator[Fault]:
+    place = sheets.place(calendar)
+    if not _zone_exists(calendar.zone):
+        hint = nearest(calendar.zone, available_timezones())
+        yield place.fault("zone", f"{calendar.zone!r} is no IANA time zone; {hint}")
+    if not any(calendar.windows.values()):
+        yield place.fault("windows", 'has no working time; write for example {mon = ["09:00-17:00"]}')
+    days: dict[str, list[str]] = {f"windows.{day}": texts for day, texts in calendar.windows.items()}
+    days |= {f"days_on.{day}": texts for day, texts in calendar.days_on.items()}
+    for key, texts in days.items():
+        yield from _windows(place.fault, key, texts)
+    for day in sorted(set(calendar.days_off) & calendar.days_on.keys()):
+        yield place.fault("days_off", f"{day} is in days_on too; keep one")
+    for number, holidays in enumerate(calendar.holidays, 1):
+        wrong = _holidays(holidays.country, holidays.region)
+        if wrong:
+            yield place.fault(f"holidays[{number}]", wrong)
+
+
+def _windows(fault: Callable[[str, str], Fault], key: str, texts: list[str]) -> Iterator[Fault]:
+    spans = []
+    for text in texts:
+        try:
+            spans.append((window(text), text))
+        except ValueError as error:
+            yield fault(key, str(error))
+    spans.sort()
+    for (before, first), (after, second) in pairwise(spans):
+        if after[0] < before[1]:
+            yield fault(key, f"{first} and {second} overlap; make them one")
+
+
+def _zone_exists(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name gives an OSError
+        return False
+    return True
+
+
+def _holidays(country: str, region: str) -> str:
+    """What is wrong with a country and region; "" when their public holidays are known."""
+    import holidays  # only packs with public holidays pay for it
+
+    countries = holidays.list_supported_countries(include_aliases=False)
+    if country not in countries:
+        hint = nearest(country.upper(), countries)
+        return f"the holidays of country {country!r} are not known, write its two letters (ISO 3166); {hint}"
+    if region and region not in countries[country]:
+        return f"{country} has no region {region!r}; {nearest(region, countries[country])}"
+    return ""
+
+
+# ---------------------------------------------------------------- words
+
+
+def _words(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
+    for rule in _all(sheets.rules):
+        place = sheets.place(rule)
+        yield from _signal(rule.signal, place.fault, ids)
+        for key in ("phrases", "unless"):
+            yield from _phrases(getattr(rule, key), key, place.fault)
+    for form in _all(sheets.forms):
+        place = sheets.place(form)
+        yield from _signal(form.signal, place.fault, ids)
+        for key in ("near", "not_near"):
+            yield from _phrases(getattr(form, key), key, place.fault)
+        wrong = form_fault(form.pattern, form.ignore_case)
+        if wrong:
+            yield place.fault("pattern", wrong)
+
+
+def _learned(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
+    for label, learned in sheets.learned.items():
+        place = sheets.place(learned)
+        if label != learned.label:
+            yield place.fault("label", f"found {learned.label!r}; should be {label!r}, as the file is named")
+        elif label not in _SIGNALS:
+            yield place.fault("label", f"{label!r} is no label that is learned; {nearest(label, _SIGNALS)}")
+        else:
+            chapter, beside = _SIGNALS[label]
+            known = ids.of(chapter) | {*beside, "null"}  # the guide's word for no value
+            for value in sorted((learned.start.keys() | learned.weights.keys()) - known):
+                yield place.fault("start", f"{value!r} is not in {chapter}; {nearest(value, known)}, or train it anew")
+
+
+def _phrases(phrases: list[str], key: str, fault: Callable[[str, str], Fault]) -> Iterator[Fault]:
+    for number, phrase in enumerate(phrases, 1):
+        try:
+            parse(phrase)
+        except PhraseError as error:
+            yield fault(f"{key}[{number}]", str(error))
+
+
+def _signal(signal: str, fault: Callable[[str, str], Fault], ids: _Ids) -> Iterator[Fault]:
+    family, dot, value = signal.partition(".")
+    if not dot or not value:
+        yield fault("signal", f"found {signal!r}; should be <label>.<value>, for example service.api")
+    elif family in _SIGNALS:
+        chapter, beside = _SIGNALS[family]
+        known = ids.of(chapter) | set(beside)
+        if value not in known:
+            yield fault("signal", f"{signal!r}: {value!r} is not in {chapter}; {nearest(value, known)}")
+
+
+# ---------------------------------------------------------------- clauses
+
+
+def _carriers(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
+    signals = {entry.signal for entry in (*_all(sheets.rules), *_all(sheets.forms))}
+    rules = {entry.id for entry in (*_all(sheets.rules), *_all(sheets.forms))}
+    templates = {name for texts in sheets.replies.values() for name in texts}
+    for clause in sheets.entries["clauses"]:
+        for number, carrier in enumerate(clause.carriers, 1):
+            kind, _, name = carrier.partition(" ")
+            wrong = ""
+            if kind == "value":
+                wrong = _no_value(sheets, ids, name)
+            elif kind == "check" and name not in CHECKS:
+                wrong = f"the program has no check {name!r}; {nearest(name, CHECKS)}"
+            elif kind == "text" and sheets.replies and name not in templates:
+                wrong = f"there is no reply {name!r}; {nearest(name, templates)}"
+            elif kind == "words" and signals and name not in signals:
+                wrong = f"no words speak for {name!r}; {nearest(name, signals)}"
+            elif kind == "rule" and rules and name not in rules:
+                wrong = f"no word rule has the id {name!r}; {nearest(name, rules)}"
+            elif kind not in ("value", "check", "text", "words", "rule") and carrier != "people":
+                wrong = f"found {carrier!r}; should be value, text, words, rule or check with a name, or people"
+            if wrong:
+                yield sheets.place(clause).fault(f"carriers[{number}]", wrong)
+
+
+def _no_value(sheets: Sheets, ids: _Ids, name: str) -> str:
+    """Why `chapter.id[.key]` names nothing; "" when it does."""
+    chapter, _, rest = name.partition(".")
+    single: dict[str, Any] = {"policy": sheets.policy, "unsure": sheets.unsure, "manifest": sheets.manifest}
+    if chapter in single:
+        entry = single[chapter]
+        if entry is None or rest in type(entry).model_fields:
+            return ""
+        return f"{chapter} has no key {rest!r}; {nearest(rest, type(entry).model_fields)}"
+    if chapter not in sheets.entries:
+        return f"there is no chapter {chapter!r}; {nearest(chapter, [*sheets.entries, *single])}"
+    if rest in ids.of(chapter):
+        return ""
+    owner, _, key = rest.rpartition(".")
+    if owner in ids.of(chapter):
+        keys = type(sheets.entries[chapter][0]).model_fields if sheets.entries[chapter] else {}
+        return "" if not keys or key in keys else f"{chapter} have no key {key!r}; {nearest(key, keys)}"
+    return f"{rest!r} is not in {chapter}; {nearest(rest, ids.of(chapter))}"
+
+
+# ---------------------------------------------------------------- tables that are read in order
+
+
+def _cases(pack: Pack) -> Iterator[tuple[str | None, str, str, str | None]]:
+    """(deployment, request type, service, severity) of everything that can be asked."""
+    services = [*pack.service_by_id, NONE]
+    for plan, kind, service in product(pack.deployment_by_id, pack.request_types, services):
+        for severity in pack.severity_by_id if kind.severity else (None,):
+            yield plan, kind.id, service, severity
+
+
+def _targets(pack: Pack, sheets: Sheets) -> Iterator[Fault]:
+    """Every plan finds a response time for every severity, and for what has none."""
+    missing: dict[tuple[str | None, str | None], str] = {}
+    for plan, kind, service, severity in _cases(pack):
+        if pack.target(plan, kind, service, severity) is None:
+            missing.setdefault((plan, severity), f"request type {kind!r}, service {service!r}")
+    for (plan, severity), example in missing.items():
+        what = f"severity {severity!r}" if severity else "requests without a severity"
+        message = f"no target for deployment {plan!r} and {what} (for example {example}); add one"
+        yield Fault(sheets.place(pack.targets[0]).file, "[[target]]", message)
+
+
+def _never_used(pack: Pack, sheets: Sheets) -> Iterator[Fault]:
+    """An entry that others before it always forestall is a mistake in the order; a last one for all the rest is not."""
+    used: set[int] = set()
+    unmet = ""
+    for plan, kind, service, severity in _cases(pack):
+        used.add(id(pack.target(plan, kind, service, severity)))
+        for scope in (None, *pack.scope_by_id):
+            requirement = pack.requirement(plan, kind, service, severity, scope)
+            used.add(id(requirement))
+            if requirement is None and not unmet:
+                unmet = f"deployment {plan!r}, request type {kind!r}, service {service!r}"
+    if unmet:
+        message = f"no entry fits every request (for example {unmet}); add a last one without conditions"
+        yield Fault(sheets.place(pack.requirements[0]).file, "[[requirement]]", message)
+    chapters: list[list[Target] | list[Requirement]] = [pack.targets, pack.requirements]
+    for chapter in chapters:
+        for entry in chapter:
+            if id(entry) not in used and _CONDITIONS & entry.model_fields_set:
+                message = "is never used: entries above it fit all that it fits; move it up, or take it out"
+                yield sheets.place(entry).fault("", message)
