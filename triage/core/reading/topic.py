@@ -1,7 +1,8 @@
 """What a mail is about: request type, service row, scope, severity, deployment (guide, the sections of those names).
 
-Each reader weighs the signals of one text. `topic` reads a mail that asks several things: each question by itself,
-and the values of the gravest hold. Which words speak for which value, and how much, is data of the pack.
+Each reader weighs what speaks for the values of its label: word rules of the pack (`Signals`) and, where the pack has
+it, what was learned from example mails (`learned`). The words of a mail that asks several things are read question by
+question, and the values of the gravest hold. Which words speak for which value, and how much, is data of the pack.
 """
 
 from __future__ import annotations
@@ -13,12 +14,24 @@ from dataclasses import dataclass
 
 from triage.core.model import Evidence, Label
 from triage.core.pack import NONE, Pack, WordRule
-from triage.core.reading.matches import Hit, Signals
+from triage.core.reading.learned import Opinion, opinions, wording
+from triage.core.reading.matches import Hit, Lexicon, Signals
 from triage.core.reading.segments import units
 
 _CLEAR = 1.0  # a weight from which a signal settles a value by itself
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|\S{1,80}@\S{1,120}|<[^<>\n]{1,300}>")
+_MOST = 6.0  # what the rules can say for one value, however often its words stand there
 _SUBJECT = 0.5  # what a word of the subject weighs more than one of the text
+_OUT = 1.8  # what must speak for "out of scope" more than against it: a partner is not turned away on a hint
+_NOTHING = "null"  # how the learned weights call a label without a value
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|\S{1,80}@\S{1,120}|<[^<>\n]{1,300}>")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """All that is known of a text, or of one question in it: what speaks for which label."""
+
+    signals: Signals
+    opinions: Mapping[str, Opinion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,128 +44,149 @@ class Topic:
     severity: Label
 
 
-def prose(text: str, signals: Signals) -> Signals:
-    """The signals without the words of pasted logs, code and addresses: those name things that nobody asks about.
+def topic(text: str, subject: str, signals: Signals, asked: Sequence[str], lexicon: Lexicon, pack: Pack) -> Topic:
+    """The topic of a mail. `signals` are those of subject and text, `asked` the text of each of its questions."""
+    if len(asked) < 2:
+        return _one(passage(text, subject, signals, pack), pack)
+    return _gravest([_one(passage(part, subject, lexicon.signals(part, subject), pack), pack) for part in asked], pack)
+
+
+def passage(text: str, subject: str, signals: Signals, pack: Pack) -> Passage:
+    """What a text says, without pasted logs, code and addresses: those name things that nobody asks about.
 
     What is recognised by its form stays, for an exception or an API call is meant to be seen.
     """
     spans = [(unit.start, unit.end) for unit in units(text) if unit.pasted]
     spans += [match.span() for match in _ADDRESS.finditer(text)]
     if not spans:
-        return signals
+        return Passage(signals, opinions(wording(text, subject), pack))
     kept: dict[str, list[Hit]] = {}
     for name, hits in signals.hits.items():
-        left = [
-            hit
-            for hit in hits
-            if hit.in_subject
-            or not isinstance(hit.rule, WordRule)
-            or not any(start <= hit.start < end for start, end in spans)
-        ]
+        left = [hit for hit in hits if hit.in_subject or not isinstance(hit.rule, WordRule) or not _inside(hit, spans)]
         if left:
             kept[name] = left
-    return Signals(kept)
+    return Passage(Signals(kept), opinions(wording(_without(text, spans), subject), pack))
 
 
-def topic(whole: Signals, parts: Sequence[Signals], pack: Pack) -> Topic:
-    """The topic of a mail. `parts` are the signals of its questions, when it asks several things."""
-    if len(parts) < 2:
-        return _one(whole, pack)
-    return _gravest([_one(part, pack) for part in parts], pack)
+def _inside(hit: Hit, spans: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= hit.start < end for start, end in spans)
 
 
-def _one(signals: Signals, pack: Pack) -> Topic:
-    kind = request_type(signals, pack)
-    scope = out_of_scope(signals, kind, pack)
-    return Topic(kind, service(signals, scope, pack), scope, severity(signals, kind, pack))
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    pieces: list[str] = []
+    at = 0
+    for start, end in sorted(spans):
+        if start > at:
+            pieces.append(text[at:start])
+        at = max(at, end)
+    return "\n".join([*pieces, text[at:]])
+
+
+def _one(found: Passage, pack: Pack) -> Topic:
+    kind = request_type(found, pack)
+    scope = out_of_scope(found, pack)
+    return Topic(kind, service(found, scope, pack), scope, severity(found, kind, pack))
 
 
 def _gravest(topics: Sequence[Topic], pack: Pack) -> Topic:
     """An incident before all else, the worst severity first; otherwise the first that is asked."""
 
     def rank(one: Topic) -> tuple[bool, int]:
-        has_severity = one.severity.value is not None
-        return not has_severity, pack.severity_by_id[one.severity.value].rank if one.severity.value else 0
+        level = pack.severity_by_id.get(one.severity.value or "")
+        return level is None, level.rank if level else 0
 
     return min(topics, key=rank)
 
 
-def request_type(signals: Signals, pack: Pack) -> Label:
+def request_type(found: Passage, pack: Pack) -> Label:
     """What is wanted."""
-    weights = _weights(signals, "request_type", [kind.id for kind in pack.request_types])
-    return _best(signals, "request_type", weights, fallback=pack.request_types[-1].id)
+    return _best(found, "request_type", [kind.id for kind in pack.request_types], pack.request_types[-1].id)
 
 
-def out_of_scope(signals: Signals, kind: Label, pack: Pack) -> Label:
+def out_of_scope(found: Passage, pack: Pack) -> Label:
     """What of it support does not do; a value only when its words clearly outweigh those against it."""
-    weights = _weights(signals, "out_of_scope", [scope.id for scope in pack.scopes])
-    value, weight = max(weights.items(), key=lambda item: item[1], default=("", 0.0))
-    if weight < 1.8:
-        return Label(None, 1.0 - 0.5 * _share(max(weight, 0.0) / 1.8))
-    return Label(value, _share(weight / 3.0), signals.evidence(f"out_of_scope.{value}"))
+    values = [scope.id for scope in pack.scopes]
+    scores = _scores(found, "out_of_scope", [*values, _NOTHING])
+    against = scores.pop(_NOTHING, 0.0)
+    value, score = max(scores.items(), key=lambda item: item[1], default=("", 0.0))
+    lead = score - (against if "out_of_scope" in found.opinions else _OUT)
+    if lead < 0:
+        return Label(None, round(_sure(-lead), 3))
+    return Label(value, round(_sure(lead), 3), _evidence(found, "out_of_scope", value))
 
 
-def service(signals: Signals, scope: Label, pack: Pack) -> Label:
+def service(found: Passage, scope: Label, pack: Pack) -> Label:
     """The row of the service table; out of scope it is the row that the scope names."""
     if scope.value is not None:
         return Label(pack.scope_by_id[scope.value].service, scope.confidence, scope.evidence)
-    weights = _weights(signals, "service", [*(row.id for row in pack.services), NONE])
-    return _best(signals, "service", weights, fallback=NONE)
+    return _best(found, "service", [*(row.id for row in pack.services), NONE], NONE)
 
 
-def severity(signals: Signals, kind: Label, pack: Pack) -> Label:
+def severity(found: Passage, kind: Label, pack: Pack) -> Label:
     """How far a fault reaches; no value for a request that has no severity."""
     entry = pack.request_type_by_id.get(kind.value or "")
     if entry is None or not entry.severity:
         return Label(None, kind.confidence)
     for row in sorted(pack.severities, key=lambda row: row.rank):
-        weight = signals.weight(f"severity.{row.id}")
+        weight = found.signals.weight(f"severity.{row.id}")
         if weight >= _CLEAR:
-            return Label(row.id, _share(weight / 2.0), signals.evidence(f"severity.{row.id}"))
+            return Label(row.id, round(_sure(weight), 3), _evidence(found, "severity", row.id))
     fallback = pack.policy.fallback_severity or max(pack.severities, key=lambda row: row.rank).id
     return Label(fallback, 0.6)
 
 
 def deployment(signals: Signals, pack: Pack) -> Label:
     """The deployment that the words name, if any."""
-    weights = _weights(signals, "deployment", [plan.id for plan in pack.deployments])
-    if not any(weight >= _CLEAR for weight in weights.values()):
+    scores = _rule_weights(signals, "deployment", [plan.id for plan in pack.deployments])
+    value, score = max(scores.items(), key=lambda item: item[1], default=("", 0.0))
+    if score < _CLEAR:
         return Label(None, 0.5)
-    return _best(signals, "deployment", weights, fallback="")
+    return Label(value, round(_sure(score), 3), signals.evidence(f"deployment.{value}"))
 
 
-def _weights(signals: Signals, label: str, values: Sequence[str]) -> dict[str, float]:
-    """The weight of each value of a label; what stands in the subject counts more."""
+def _best(found: Passage, label: str, values: Sequence[str], fallback: str) -> Label:
+    """The value for which most speaks, sure by how far it leads the others."""
+    scores = _scores(found, label, values)
+    if label not in found.opinions and not any(score > 0 for score in scores.values()):
+        return Label(fallback, 0.2)
+    value = max(scores, key=lambda one: scores[one])
+    total = sum(math.exp(score - scores[value]) for score in scores.values())
+    return Label(value, round(1 / total, 3), _evidence(found, label, value))
+
+
+def _scores(found: Passage, label: str, values: Sequence[str]) -> dict[str, float]:
+    """What speaks for each value: its rules, and what was learned."""
+    weights = _rule_weights(found.signals, label, values)
+    opinion = found.opinions.get(label)
+    if opinion is None:
+        return {value: weights.get(value, 0.0) for value in values}
+    return {value: opinion.rules * weights.get(value, 0.0) + opinion.scores.get(value, -_MOST) for value in values}
+
+
+def _rule_weights(signals: Signals, label: str, values: Sequence[str]) -> dict[str, float]:
+    """The weight of the rules of each value; what stands in the subject counts more."""
     found: dict[str, float] = {}
     for value in values:
         name = f"{label}.{value}"
         hits = signals.of(name)
         if hits:
             subject = {hit.rule.id: hit.rule.weight for hit in hits if hit.in_subject}
-            found[value] = signals.weight(name) + _SUBJECT * sum(subject.values())
+            found[value] = min(signals.weight(name) + _SUBJECT * sum(subject.values()), _MOST)
     return found
 
 
-def _best(signals: Signals, label: str, weights: Mapping[str, float], fallback: str) -> Label:
-    """The heaviest value, sure by how far it leads."""
-    ranked = sorted(weights.items(), key=lambda item: -item[1])
-    if not ranked or ranked[0][1] <= 0:
-        return Label(fallback, 0.2)
-    value, weight = ranked[0]
-    second = max(ranked[1][1], 0.0) if len(ranked) > 1 else 0.0
-    confidence = 1 / (1 + math.exp(second - weight)) * min(1.0, 0.5 + weight / 4)
-    return Label(value, round(confidence, 3), evidence(signals, label, value))
-
-
-def evidence(signals: Signals, label: str, value: str) -> tuple[Evidence, ...]:
-    """What speaks for a value, the heaviest rules first."""
-    hits = sorted(signals.of(f"{label}.{value}"), key=lambda hit: -hit.rule.weight)
-    found: dict[str, Evidence] = {}
+def _evidence(found: Passage, label: str, value: str) -> tuple[Evidence, ...]:
+    """What speaks for a value: its rules, the heaviest first, then the words that were learned."""
+    hits = sorted(found.signals.of(f"{label}.{value}"), key=lambda hit: -hit.rule.weight)
+    rules: dict[str, Evidence] = {}
     for hit in hits:
         if hit.rule.weight > 0:
-            found.setdefault(hit.rule.id, hit.evidence)
-    return tuple(found.values())[:5]
+            rules.setdefault(hit.rule.id, hit.evidence)
+    opinion = found.opinions.get(label)
+    learned = opinion.reasons.get(value, ()) if opinion else ()
+    return (*list(rules.values())[:4], *learned)
 
 
-def _share(amount: float) -> float:
-    return round(min(max(amount, 0.0), 1.0), 3)
+def _sure(lead: float) -> float:
+    """From a lead of 0 (one half) to certainty."""
+    return 1 / (1 + math.exp(-min(lead, 30.0)))
