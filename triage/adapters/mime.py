@@ -55,6 +55,7 @@ _PEOPLE = ("from", "sender", "reply-to", "to", "cc")
 _BINARY = bytes({*range(32), 127} - {9, 10, 12, 13, 27})
 _USABLE = ("from", "to", "cc", "subject", "date", "message-id", "received")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.+%&'=/!#$*^`{|}~?-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}")
+_DOT = re.compile(r"\.[ \t]{0,8}(?=>)")  # ana@fleet.example.> is the same address, but against the grammar
 # mail-parser's remarks that leave no doubt about the mailbox.
 _HARMLESS = {"overlong-encoded-word", "structural-recovery", "invalid-encoded-word"}
 
@@ -210,7 +211,7 @@ def _people(
     people: dict[str, tuple[Address, ...]] = {}
     doubts: set[str] = set()
     for name in _PEOPLE:
-        mailboxes, remarks = _mailboxes(lines.get(name, ""))
+        mailboxes, remarks = _mailboxes(_DOT.sub("", lines.get(name, "")))
         people[name] = _addresses(mailboxes, limits, defects)
         if name == "from":
             doubts = remarks
@@ -248,8 +249,9 @@ def _from(
     defects.add("bad-from")
     if found:
         return found
-    guessed = sorted({address.lower() for address in _ADDRESS.findall(words(line)[:2000])})
-    return (Address(guessed[0]),) if len(guessed) == 1 else ()
+    shown = words(line)[:2000]
+    guessed = sorted({address.lower() for address in _ADDRESS.findall(shown)})
+    return (Address(guessed[0], one_line(shown.partition("<")[0]).strip('" ')),) if len(guessed) == 1 else ()
 
 
 def _addresses(mailboxes: list[tuple[str, str]], limits: Limits, defects: set[str]) -> tuple[Address, ...]:

@@ -14,7 +14,7 @@ from triage.adapters.mime_headers import base64_bytes
 _CHUNK = 1 << 20
 _TOKEN = re.compile(r"[a-z0-9-]{1,30}")
 _SOFT = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")
-_FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _UU_BEGIN = re.compile(r"(?m)^begin (?:[0-7]{3,4}|-) {0,3}([^\r\n]{0,250})\r?$")
 
 
@@ -50,10 +50,10 @@ def octets(body: Body, name: str, most: int) -> tuple[bytes, bool]:
     """The first decoded octets (at most `most`), and whether the data were what their encoding says."""
     if name == "base64":
         part = body.head(most * 3 // 2 + 100)
-        foreign = len(_FOREIGN.findall(part))
-        if foreign > 10 and foreign * 20 > len(part):
+        foreign = _FOREIGN.findall(part)
+        if len(foreign) > 5 and len(foreign) * 20 > len(part):
             return part[:most], False  # plain text under a wrong label
-        return base64_bytes(part)[:most], not foreign
+        return base64_bytes(part)[:most], not set(foreign) - {b" ", b"\t"}
     if name == "quoted-printable":
         return binascii.a2b_qp(_SOFT.sub(b"=", body.head(most * 3)))[:most], True
     if name == "uuencode":

@@ -69,13 +69,16 @@ class _Cutter:
         if spans is None:
             return False
         if not spans:
-            guess = _GUESS.search(self.raw, head.body, min(end, head.body + 4096))
+            guess = _GUESS.search(self.raw, max(head.body - 1, 0), min(end, head.body + 4096))
             boundary = guess[1] if guess else b""
             spans = self.spans(boundary, head.body, end) if boundary else ()
             self.defects.add("bad-boundary")
             if not spans:
                 # Its text, if any, is read as the text of a single part.
-                self.header(head, value)
+                start = self.raw[head.body : head.body + 1000].lstrip()
+                self.header(
+                    head, b"text/html" if start[:6].lower() in (b"<html>", b"<html ", b"<!doct") else b"text/plain"
+                )
                 self.body(head.body, end)
                 return spans is not None
             value = b'%s; boundary="%s"' % (kind.encode("ascii", "replace"), boundary)
@@ -127,7 +130,7 @@ class _Cutter:
         if begin >= 0:
             self.defects.add("no-closing-boundary")
             if begin < end:
-                found.append((begin, end))
+                found.append((begin, _before_line_end(raw, begin, end)))
         return found
 
 

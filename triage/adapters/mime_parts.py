@@ -10,7 +10,10 @@ import mimetypes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.generator import BytesGenerator
 from email.message import Message
+from email.policy import compat32
+from io import BytesIO
 
 from triage.adapters import charsets, mime_bodies, tnef
 from triage.adapters.mime_bodies import Body
@@ -150,7 +153,7 @@ class Walk:
             start, end = self.skeleton.slices[int(inner[len(mark) :])]
             return Body(self.raw, start, end)
         if isinstance(payload, list):
-            data = b"\n".join(child.as_bytes() for child in payload if isinstance(child, Message))
+            data = b"\n".join(_flat(child, self.raw) for child in payload if isinstance(child, Message))
         else:
             # get_payload() decodes by the charset, and loses octets; the parser's own string has them all.
             kept = getattr(part, "_payload", "")
@@ -293,6 +296,14 @@ def _raw(part: Message, name: str) -> bytes:
         if key.lower() == name:
             return str(value).encode("utf-8", "surrogateescape")
     return b""
+
+
+def _flat(message: Message, raw: bytes) -> bytes:
+    """An attached mail that was parsed with the whole, as near to its octets as can be."""
+    out = BytesIO()
+    lines = compat32.clone(linesep="\r\n" if b"\r\n" in raw else "\n")
+    BytesGenerator(out, mangle_from_=False, maxheaderlen=0, policy=lines).flatten(message)
+    return out.getvalue()
 
 
 def _encoding(part: Message) -> str:
