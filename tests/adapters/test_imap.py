@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.servers.dovecot import PASSWORD, Dovecot
-from triage.adapters import imap
+from triage.adapters import imap, imap_fetch
 from triage.adapters.imap import ImapSettings, Mailbox
 from triage.core.errors import Permanent, Temporary
 
@@ -132,7 +132,7 @@ def test_receive_time_is_aware_utc(mailbox: Mailbox, dovecot: Dovecot, mailbox_u
 
 
 def test_fetching_leaves_every_flag_alone(mailbox: Mailbox, dovecot: Dovecot, mailbox_user: str) -> None:
-    dovecot.deliver(mailbox_user, mail(1), mail(2, 2 * imap.SLICE))
+    dovecot.deliver(mailbox_user, mail(1), mail(2, 2 * imap_fetch.SLICE))
     mailbox.select("INBOX")
     uids = mailbox.uids()
     list(mailbox.fetch(uids, 10 * MEGABYTE))
@@ -141,7 +141,9 @@ def test_fetching_leaves_every_flag_alone(mailbox: Mailbox, dovecot: Dovecot, ma
     assert "Seen" not in dovecot.doveadm("fetch", "-u", mailbox_user, "flags", "mailbox", "INBOX")
 
 
-@pytest.mark.parametrize("size", [0, imap.SLICE - 100, imap.SLICE + 100, 3 * imap.SLICE, 5 * MEGABYTE])
+@pytest.mark.parametrize(
+    "size", [0, imap_fetch.SLICE - 100, imap_fetch.SLICE + 100, 3 * imap_fetch.SLICE, 5 * MEGABYTE]
+)
 def test_small_and_large_mail_comes_whole(size: int, mailbox: Mailbox) -> None:
     raw = mail(1, size)
     mailbox.append("INBOX", raw)
@@ -150,7 +152,7 @@ def test_small_and_large_mail_comes_whole(size: int, mailbox: Mailbox) -> None:
 
 
 def test_mail_of_exactly_some_slices_comes_whole(mailbox: Mailbox) -> None:
-    raw = mail(1, 3 * imap.SLICE)[: 2 * imap.SLICE - 2] + b"\r\n"
+    raw = mail(1, 3 * imap_fetch.SLICE)[: 2 * imap_fetch.SLICE - 2] + b"\r\n"
     mailbox.append("INBOX", raw)
     mailbox.select("INBOX")
     assert [got for _, got in mailbox.fetch(mailbox.uids(), 50 * MEGABYTE)] == [raw]
@@ -160,13 +162,13 @@ def test_of_oversize_mail_comes_only_the_beginning(mailbox: Mailbox) -> None:
     raw = mail(1, 2 * MEGABYTE)
     mailbox.append("INBOX", raw)
     mailbox.select("INBOX")
-    assert [got for _, got in mailbox.fetch(mailbox.uids(), MEGABYTE)] == [raw[: imap.SLICE]]
+    assert [got for _, got in mailbox.fetch(mailbox.uids(), MEGABYTE)] == [raw[: imap_fetch.SLICE]]
 
 
 def test_many_mails_come_in_order_over_several_batches(
     mailbox: Mailbox, dovecot: Dovecot, mailbox_user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imap, "BATCH_COUNT", 7)
+    monkeypatch.setattr(imap_fetch, "BATCH_COUNT", 7)
     monkeypatch.setattr(imap, "COMMAND_UIDS", 5)
     monkeypatch.setattr(imap, "SEARCH_WINDOW", 3)
     dovecot.deliver(mailbox_user, *(mail(n) for n in range(30)))
@@ -306,3 +308,24 @@ def test_pauses_grow_to_five_minutes_and_are_never_short() -> None:
     assert drawn[0] <= 2
     assert min(drawn) >= 1
     assert 250 < max(drawn) <= 300
+
+
+def test_looking_into_another_folder_does_not_disturb_the_wait(
+    mailbox: Mailbox, dovecot: Dovecot, mailbox_user: str
+) -> None:
+    dovecot.deliver(mailbox_user, mail(1), mail(2))
+    mailbox.select("INBOX")
+    mailbox.move(mailbox.uids()[:1], "Triage/ready")
+    mailbox.select("Triage/ready")
+    mailbox.uids()
+    mailbox.select("INBOX")
+    assert not mailbox.wait(0)  # the mail that still lies there was looked at
+
+
+def test_mail_that_a_phone_marked_read_is_listed_all_the_same(
+    mailbox: Mailbox, dovecot: Dovecot, mailbox_user: str
+) -> None:
+    dovecot.deliver(mailbox_user, mail())
+    dovecot.doveadm("flags", "add", "-u", mailbox_user, r"\Seen", "mailbox", "INBOX", "all")
+    mailbox.select("INBOX")
+    assert [uid for uid, _ in mailbox.fetch(mailbox.uids(), MEGABYTE)] == mailbox.uids()

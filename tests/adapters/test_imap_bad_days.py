@@ -11,7 +11,7 @@ import pytest
 
 from tests.servers import daemon
 from tests.servers.fakeimap import FakeImap
-from triage.adapters import imap
+from triage.adapters import imap_fetch
 from triage.adapters.imap import ImapSettings, Mailbox
 from triage.core.errors import MailError, Permanent, Temporary
 
@@ -226,7 +226,7 @@ def test_message_deleted_in_mid_work_is_absent(server: FakeImap) -> None:
 
 @pytest.mark.parametrize("name", ["size-too-small", "size-too-large", "whole-for-partial"])
 def test_large_message_comes_whole_whatever_the_server_says_of_its_size(name: str, server: FakeImap) -> None:
-    raw = b"Subject: large\r\n\r\n" + b"x" * (3 * imap.SLICE)
+    raw = b"Subject: large\r\n\r\n" + b"x" * (3 * imap_fetch.SLICE)
     server.add(raw)
     box = opened(server)
     server.misbehave(name)
