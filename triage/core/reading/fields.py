@@ -130,9 +130,9 @@ def _named(mail: _Mail, field: str, clues: tuple[str, ...]) -> Label:
 
 
 def _element(mail: _Mail, entry: RequiredField) -> Label:
-    score = 0.5 * (_elements(mail.own) + _elements(mail.signals)) - 1.3
-    score += 0.5 * bool(mail.named) + 0.4 * bool(mail.pasted or mail.shown)
-    score += min(0.0, 0.6 * _concreteness(mail) - 0.2)  # who says nothing concrete names nothing either
+    score = 0.4 * _elements(mail.own) + 0.9 * _elements(mail.signals) - 2.0
+    score += 1.1 * bool(mail.named) + 0.25 * bool(mail.pasted or mail.shown)
+    score += min(0.0, _concreteness(mail))  # who says nothing concrete names nothing either
     return _answer(score, mail.signals.evidence("field.element") + mail.signals.evidence("clue.model"))
 
 

@@ -42,6 +42,7 @@ _LOGIN = re.compile(r"(?=[\w.-]{0,40}[_.\d])[A-Za-z][A-Za-z0-9]{1,30}(?:[_.-][A-
 _FILE = re.compile(
     r"\.(?:xml|conf|log|json|csv|xlsx?|kml|php|java|js|py|jar|apk|sql|ini|html?|png|jpe?g|com|net|org|io)$"
 )
+_SETTING = re.compile(r"[=<>{}]")  # no name has these
 _NAME_WORD = r"[A-ZÁÉÍÓÚÑÜÇА-Я][\w'’&-]{0,24}\.?"
 _LINK = r"(?:de|del|la|las|los|el|y|e|da|do|dos|of|and|&|van|von|di)"
 _NAME = re.compile(rf"{_NAME_WORD}(?:[ \t](?:{_LINK}[ \t]){{0,2}}{_NAME_WORD}){{0,4}}")
@@ -177,7 +178,7 @@ def _account_id(passage: Passage, at: int, *, numbers_only: bool) -> int:
         return 0
     for shape in (_QUOTED, _EMAIL):
         match = shape.match(text, at)
-        if match:
+        if match and not _SETTING.search(match.group()):
             return match.end()
     login = _LOGIN.match(text, at)
     if login and any(char in "_.0123456789" for char in login.group()) and not _FILE.search(login.group().lower()):
@@ -188,10 +189,12 @@ def _account_id(passage: Passage, at: int, *, numbers_only: bool) -> int:
 def _name(passage: Passage, at: int, clue: Hit) -> int:
     quoted = _QUOTED.match(passage.text, at)
     if quoted:
-        return quoted.end()
+        return 0 if _SETTING.search(quoted.group()) else quoted.end()
     name = _NAME.match(passage.text, at)
     if not name or len(name.group()) < 3 or passage.starts_no_name(at) or passage.is_model(at, name.end()):
         return 0
+    if passage.text[at - 1] in "([" and passage.text[name.end() : name.end() + 1] not in (")", "]", ","):
+        return 0  # an aside: customers (React and others)
     return 0 if passage.shouts(clue.start, name.end()) else name.end()
 
 
