@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import smtplib
 import subprocess
@@ -14,18 +13,57 @@ from tests.servers import certificates, daemon
 
 PASSWORD = "secret"
 
-CONFIG = """
-base_dir = {dir}/run
-state_dir = {dir}/state
-log_path = {dir}/dovecot.log
+# Dovecot 2.4 renamed much of what 2.3 understands; the rest is alike. The versions must come first.
+V23 = """
 protocols = imap lmtp
-listen = 127.0.0.1
-ssl = yes
 ssl_cert = <{dir}/cert.pem
 ssl_key = <{dir}/key.pem
 disable_plaintext_auth = no
-auth_mechanisms = plain login
 auth_username_format = %Ln
+mail_location = maildir:{dir}/mail/%n
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={dir}/home/%n allow_all_users=yes
+}}
+"""
+
+V24 = """
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {{
+  imap = yes
+  lmtp = yes
+}}
+ssl_server_cert_file = {dir}/cert.pem
+ssl_server_key_file = {dir}/key.pem
+auth_allow_cleartext = yes
+auth_username_format = %{{user | username | lower}}
+mail_driver = maildir
+mail_path = {dir}/mail/%{{user | username}}
+passdb static {{
+  password = {password}
+}}
+userdb static {{
+  fields {{
+    uid = {uid}
+    gid = {gid}
+    home = {dir}/home/%{{user | username}}
+  }}
+  static_allow_all_users = yes
+}}
+"""
+
+COMMON = """
+base_dir = {dir}/run
+state_dir = {dir}/state
+log_path = {dir}/dovecot.log
+listen = 127.0.0.1
+ssl = yes
+auth_mechanisms = plain login
 auth_failure_delay = 0
 auth_cache_size = 1M
 default_internal_user = {user}
@@ -35,7 +73,6 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_uid = {uid}
 mail_gid = {gid}
-mail_location = maildir:{dir}/mail/%n
 mail_fsync = never
 mail_max_userip_connections = 100
 service anvil {{
@@ -56,17 +93,8 @@ service imap-login {{
 }}
 service lmtp {{
   inet_listener lmtp {{
-    address = 127.0.0.1
     port = {lmtp}
   }}
-}}
-passdb {{
-  driver = static
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={dir}/home/%n allow_all_users=yes
 }}
 namespace inbox {{
   inbox = yes
@@ -74,15 +102,16 @@ namespace inbox {{
 """
 
 
-def installed() -> Path:
-    """The program, of a version whose configuration we can write."""
+def installed() -> tuple[Path, str]:
+    """The program, and the configuration that its version understands."""
     found = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         raise daemon.Missing("Dovecot is missing: apt-get install dovecot-imapd dovecot-lmtpd")
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30).stdout
-    if not re.match(r"2\.3\.", version):
-        raise daemon.Missing(f"Dovecot {version.split(' ')[0]} is installed, the tests are written for 2.3")
-    return Path(found)
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30).stdout.split(" ")[0]
+    for known, config in (("2.3.", V23), ("2.4.", V24)):
+        if version.startswith(known):
+            return Path(found), config + COMMON
+    raise daemon.Missing(f"Dovecot {version} is installed; the tests know how to configure 2.3 and 2.4")
 
 
 class Dovecot:
@@ -91,7 +120,7 @@ class Dovecot:
     host = "localhost"
 
     def __init__(self) -> None:
-        program = installed()
+        program, config = installed()
         self.dir = daemon.directory("dove")
         self.imap, self.imaps, self.lmtp = daemon.free_port(), daemon.free_port(), daemon.free_port()
         self.certificate, _ = certificates.make(self.dir)
@@ -102,7 +131,7 @@ class Dovecot:
             os.chown(self.dir / name, uid, gid)
         self._config = self.dir / "dovecot.conf"
         self._config.write_text(
-            CONFIG.format(
+            config.format(
                 dir=self.dir,
                 user=subprocess.check_output(["id", "-un", str(uid)], text=True).strip(),
                 group=subprocess.check_output(["stat", "-c", "%G", str(self.dir)], text=True).strip(),
