@@ -2,7 +2,8 @@
 
 The text is taken apart into sentences and list items (`segments`). Those that ask, report a fault or want something
 done are candidates. Read in order, each candidate either goes on with the matter at hand or opens another one: words
-that announce another matter, an own list item, an own paragraph and another service speak for a new one; words that
+that announce another matter, an own list item, an own paragraph and
+words of its own speak for a new one; words that
 point back, shared words, "why?" and "how do I mend it?" speak for the same. The vocabulary is data of the pack
 (signals `question.*`); here stand only the weights of the structure.
 
@@ -25,11 +26,13 @@ from triage.core.reading.phrases import fold
 from triage.core.reading.segments import Unit, units
 
 THRESHOLD = 1.5  # what a boundary between two questions must reach
+_TRUST = 1.2  # how far below it may stay when the mail says that there are two
 LONGEST = 1200  # characters of one question that are quoted back
 
 _ASKS = re.compile(r"[?？؟][)\"'”»\]!?\s]{0,4}\Z")
+_NO_MATTER = ("thanks", "several", "fyi", "info")  # signals of words that tell no matter
 _ANSWER = re.compile(r"\s{0,4}(?:re|rv|aw|sv|antw|r)\s{0,2}(?:\[\d{1,3}\])?\s{0,2}:", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_][\w'’]{3,40}|\b[A-Z]{2,3}\b")
+_WORD = re.compile(r"[^\W\d_][\w'’]{3,40}|\b[A-Z]{2,3}\b|\b\d[\w-]{1,23}\b")
 _OPENING = 2  # characters from its beginning within which a word opens a sentence
 _NEAR = 30  # characters from its beginning within which a word still belongs to how a sentence begins
 _STEM = 5  # letters by which words are held to be the same
@@ -59,7 +62,6 @@ class _Part:
     words: frozenset[str] = frozenset()  # stems of its content words
     tails: bool = False  # asks about nothing of its own
     places: tuple[int, ...] = ()  # where they stand
-    services: frozenset[str] = frozenset()
 
     def of(self, name: str) -> list[Hit]:
         """The hits of a question signal. Those of little weight count only where they open the part."""
@@ -79,7 +81,6 @@ class _Group:
     end: int
     parts: list[_Part]
     words: set[str]
-    services: set[str]
     why: list[Evidence] = field(default_factory=list)
 
 
@@ -93,25 +94,37 @@ def questions(text: str, subject: str, signals: Signals, pack: Pack | None = Non
     chosen = _candidates(text, parts, several)
     if not chosen:
         return _none_found(text, parts, signals)
-    groups, chosen = _begin(parts, chosen, answers=bool(_ANSWER.match(subject)))
+    answers = bool(_ANSWER.match(subject))
+    groups, strongest = _grouped(parts, chosen, several, THRESHOLD, answers=answers)
+    if several >= 2 and len(groups) == 1 and strongest >= THRESHOLD - _TRUST:
+        # The mail says that there are two: its strongest boundary is the one.
+        groups, strongest = _grouped(parts, chosen, several, strongest, answers=answers)
+    texts = tuple(_quote(text, groups, parts, number) for number in range(len(groups)))
+    evidence = tuple(dict.fromkeys(item for group in groups for item in group.why))
+    return Questions(texts, _confidence(strongest), evidence)
+
+
+def _grouped(
+    parts: Sequence[_Part], chosen: Sequence[int], several: float, threshold: float, *, answers: bool
+) -> tuple[list[_Group], float]:
+    """The questions, and the strongest boundary that was seen between two candidates."""
+    groups, waiting = _begin(parts, chosen, answers=answers)
     strongest = -2.0
-    previous = max(0, chosen[0] - 1) if chosen else 0
-    for index in chosen:
+    previous = chosen[0] if len(waiting) < len(chosen) else max(0, chosen[0] - 1)
+    for index in waiting:
         part = parts[index]
         score, why = _boundary(parts, previous, index, groups[-1], several)
-        if score >= THRESHOLD and len(groups) > 1:
-            score = min(score, *(THRESHOLD - 0.1 for group in groups[:-1] if len(part.words & group.words) >= 3), score)
+        if any(len(part.words & group.words) >= 3 for group in groups[:-1]):
+            score = min(score, threshold - 0.1)  # back at an earlier question
         strongest = max(strongest, score)
-        if score >= THRESHOLD:
+        if score >= threshold:
             groups.append(_group(part))
             groups[-1].start = _context(parts, previous, index)
             groups[-1].why = why
         else:
             _join(groups[-1], part)
         previous = index
-    texts = tuple(_quote(text, groups, parts, number) for number in range(len(groups)))
-    evidence = tuple(dict.fromkeys(item for group in groups for item in group.why))
-    return Questions(texts, _confidence(strongest), evidence)
+    return groups, strongest
 
 
 def _begin(parts: Sequence[_Part], chosen: Sequence[int], *, answers: bool) -> tuple[list[_Group], list[int]]:
@@ -121,15 +134,14 @@ def _begin(parts: Sequence[_Part], chosen: Sequence[int], *, answers: bool) -> t
     candidate, unless they greet or thank, or the mail goes on with a conversation.
     """
     first = chosen[0]
-    told = [
-        part
-        for part in parts[:first]
-        if part.words
-        and not part.unit.pasted
-        and not any(part.of(name) for name in ("thanks", "several", "fyi", "greeting"))
-    ]
+    told = [part for part in parts[:first] if part.words and not part.unit.pasted and not _no_matter(part)]
+    told_apart = parts[first].asks or parts[first].wants
     opened = parts[first - 1 : first + 1] if first else []
-    announced = any(hit.rule.weight >= 3 for part in opened for hit in part.of("also"))
+    announced = any(
+        hit.rule.weight >= 3 or (hit.rule.weight > 1.2 and told_apart and 0 <= hit.start - parts[first].start <= _NEAR)
+        for part in opened
+        for hit in part.of("also")
+    )
     if announced and not answers and sum(len(part.words) for part in told) >= 4:
         group = _group(told[0])
         for part in told[1:]:
@@ -146,16 +158,17 @@ def _parts(text: str, signals: Signals) -> list[_Part]:
     hits = [
         (hit.start, name, hit)
         for name, found in signals.hits.items()
-        if name.startswith(("question.", "service."))
+        if name.startswith("question.")
         for hit in found
         if not hit.in_subject
     ]
     hits.sort(key=lambda item: item[0])
     starts = [start for start, _, _ in hits]
+    several = bool(signals.of("question.several"))
     parts: list[_Part] = []
     for unit in units(text):
         mine = hits[bisect_right(starts, unit.start - 1) : bisect_right(starts, unit.end - 1)]
-        cuts = [] if unit.pasted else _connectors(text, unit, mine)
+        cuts = [] if unit.pasted else _connectors(text, unit, mine, several)
         begin = unit.start
         for cut in [*cuts, unit.end]:
             part = _Part(unit, begin, cut, unit.opens and begin == unit.start)
@@ -168,10 +181,13 @@ def _parts(text: str, signals: Signals) -> list[_Part]:
     return parts
 
 
-def _connectors(text: str, unit: Unit, hits: Sequence[tuple[int, str, Hit]]) -> list[int]:
-    """Where a connector that announces something else stands within a sentence."""
+def _connectors(text: str, unit: Unit, hits: Sequence[tuple[int, str, Hit]], several: bool) -> list[int]:
+    """Where something else begins within a sentence: at a connector, at "and how" too where several are announced."""
     cuts: list[int] = []
     for start, name, hit in hits:
+        if several and name == "question.and" and start >= unit.start + 25:
+            cuts.append(start)
+            continue
         if name != "question.also" or start < unit.start + 25 or hit.end > unit.end - 15:
             continue
         before = text[max(unit.start, start - 12) : start].split()
@@ -188,7 +204,7 @@ def _judge(text: str, part: _Part) -> None:
     if part.unit.pasted:
         return
     piece = text[part.start : part.end]
-    if part.of("fyi") and not piece.endswith("?"):
+    if (part.of("fyi") or part.of("info")) and not piece.endswith("?"):
         return
     if piece[:1] == "(" and piece.rstrip(".")[-1:] == ")":
         return  # a remark in passing
@@ -208,7 +224,6 @@ def _judge(text: str, part: _Part) -> None:
     asked = part.of("ask")
     # "..., please advise", "tell us which": it asks about what stands before it.
     part.tails = bool(asked) and not _ASKS.search(piece) and not any(at > asked[0].start for at in found)
-    part.services = frozenset(name.partition(".")[2] for name in part.hits if name.startswith("service."))
 
 
 def _candidates(text: str, parts: Sequence[_Part], several: float) -> list[int]:
@@ -232,11 +247,32 @@ def _candidates(text: str, parts: Sequence[_Part], several: float) -> list[int]:
         opener = (several and part.of("first")) or any(hit.rule.weight >= 3 for hit in part.of("also"))
         if opener and not part.candidate and not part.of("fyi") and len(part.words) >= 2:
             part.asks = True  # it says that it is a matter of its own
-        if several and part.of("several") and len(part.words) <= 1 and index + 1 < len(parts):
+        if _goes_on(part) and not part.candidate and len(part.words) >= 3:
+            part.fault = True  # "Further, ...": told as one more thing
+        alone = part.opens and index + 1 < len(parts) and parts[index + 1].opens
+        if several and part.of("several") and len(part.words) <= (4 if alone else 1) and index + 1 < len(parts):
             continue  # "I have two problems" is none of them
         if part.candidate:
             chosen.append(index)
+    if several >= 2 and len(chosen) < 2:
+        chosen = [
+            index
+            for index, part in enumerate(parts)
+            if index in chosen or (part.opens and part.words and not _no_matter(part))
+        ]
     return _without_announcement(text, parts, chosen, announced)
+
+
+def _no_matter(part: _Part) -> bool:
+    """Whether a part only greets, thanks, announces or hands over."""
+    return any(part.of(name) for name in _NO_MATTER) or (bool(part.of("greeting")) and len(part.words) <= 3)
+
+
+def _goes_on(part: _Part) -> bool:
+    """Whether a part begins with a connector and tells more than what was tried or is attached."""
+    if any(part.of(name) for name in ("fyi", "tried", "info", "thanks")):
+        return False
+    return any(hit.rule.weight > 1.2 and hit.start - part.start <= _OPENING for hit in part.of("also"))
 
 
 def _without_announcement(text: str, parts: Sequence[_Part], chosen: list[int], announced: set[int]) -> list[int]:
@@ -289,7 +325,7 @@ def _announced_lists(text: str, parts: Sequence[_Part], several: float) -> set[i
     for number, lead in _leads(parts).items():
         if (
             lead
-            and (lead.of("several") or ((lead.asks or lead.wants) and len(lead.words) <= 1))
+            and (lead.of("several") or ((lead.asks or lead.wants or lead.of("lead")) and len(lead.words) <= 2))
             and not lead.of("steps")
         ):
             found.add(number)
@@ -322,7 +358,7 @@ def _boundary(
     score = connector + _kinds(group, part)
     if before.wants and not before.asks and not new_paragraph and not own_item and not part.opens:
         score -= 0.6  # "We would like one. Which formats do you take?"
-    if connector or new_paragraph or own_item or part.opens:
+    if connector or new_paragraph or own_item or part.opens or part.of("and"):
         score += several
     elif part.unit.item >= 0:
         score -= 1.5  # the writer put both into one item
@@ -335,14 +371,12 @@ def _boundary(
         score += 0.3
     score -= min(1.8, 0.6 * shared)
     score += 0.3 * min(new, 3) - 0.6
-    if part.services and group.services:
-        score += 0.4 if not part.services & group.services else -0.2
     if not in_list and not connector >= 2:
         score -= 0.7 * _pointing_back(part)
     if any(hit.rule.weight >= 2 or hit.start - part.start <= _NEAR for hit in part.of("one")):
         score -= 1.0
     if part.of("detail") and connector < 2:
-        score -= 1.5 if new <= 2 or not part.asks else 0.7
+        score -= 1.5 if (new <= 2 or not part.asks) and not in_list else 0.7
     if part.tails:
         score -= 1.5
     if any(each.unit.pasted for each in between) and not connectors:
@@ -366,11 +400,11 @@ def _kinds(group: _Group, part: _Part) -> float:
     """What the kinds of two candidates say: two questions sooner are two than two faults."""
     asked = any(each.asks or each.wants for each in group.parts)
     broken = any(each.fault for each in group.parts)
-    if part.asks or part.wants:
+    if part.asks or (part.wants and not part.fault):
         # A question after a fault asks about the fault, unless it is of the sort that asks for something new.
         fresh = 0.6 if any(hit.rule.weight >= 2 for hit in part.of("ask")) and not part.of("detail") else 0.0
         return 1.2 if asked else 0.1 + fresh
-    return -0.8 if broken else 0.3
+    return -0.8 if broken else 0.4
 
 
 def _pointing_back(part: _Part) -> float:
@@ -386,14 +420,13 @@ def _pointing_back(part: _Part) -> float:
 
 
 def _group(part: _Part) -> _Group:
-    return _Group(part.start, part.end, [part], set(part.words), set(part.services))
+    return _Group(part.start, part.end, [part], set(part.words))
 
 
 def _join(group: _Group, part: _Part) -> None:
     group.parts.append(part)
     group.end = part.end
     group.words |= part.words
-    group.services |= part.services
 
 
 def _confidence(strongest: float) -> float:
