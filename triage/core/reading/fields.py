@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from triage.core.model import Body, Email, Evidence, Label
 from triage.core.pack import Pack, RequiredField
+from triage.core.reading.elements import with_elements
 from triage.core.reading.evidence_of import attached, pasted
 from triage.core.reading.identifiers import Identifier, Passage, identifiers
 from triage.core.reading.matches import Signals, lexicon
@@ -49,7 +50,7 @@ def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
     replies = _REPLY.match(email.subject) is not None
     named = tuple(found for passage in passages for found in identifiers(passage))
-    signals = _without_names(signals, named)
+    signals = with_elements(signals, passages, named)
     own = Signals({name: [hit for hit in hits if not hit.in_subject] for name, hits in signals.hits.items()})
     return _Mail(
         signals=signals,
@@ -61,14 +62,6 @@ def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
         pasted=tuple(found for passage in passages for found in pasted(passage)),
         files=tuple(_lists(email, pack)),
     )
-
-
-def _without_names(signals: Signals, named: Sequence[Identifier]) -> Signals:
-    """The signals without elements that are the name of an account or asset: user "Acme Haulage"."""
-    spans = [(one.in_subject, one.start, one.end) for one in named]
-    hits = signals.of("field.element")
-    kept = [hit for hit in hits if not any(s == hit.in_subject and a <= hit.start < z for s, a, z in spans)]
-    return Signals({**signals.hits, "field.element": kept}) if len(kept) < len(hits) else signals
 
 
 def _lists(email: Email, pack: Pack) -> Iterable[Evidence]:

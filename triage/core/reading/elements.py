@@ -1,0 +1,40 @@
+"""The particular item that a mail speaks of: "attendance module", not "a module".
+
+What is always particular (a report by its name, a device model, an API method) are words and forms of the pack with
+signal `field.element`. Words that only name a kind become one by the word beside them, in the order of the language:
+`clue.item_last` ("attendance module") by the word before, `clue.item_first` ("módulo de asistencia") by the word after.
+`clue.plain` are words that make nothing particular: "which module".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from triage.core.reading.identifiers import Identifier, Passage
+from triage.core.reading.matches import Hit, Signals
+
+_BEFORE = re.compile(r"(?<!\w)[^\W\d_]{3,20} $")
+_AFTER = re.compile(r" (?:[^\W\d_]{1,3} ){0,2}([^\W\d_]{4,20})")  # short words between are "de", "de la"
+
+
+def with_elements(signals: Signals, passages: Sequence[Passage], named: Sequence[Identifier]) -> Signals:
+    """The signals with the kinds that are made particular, and without names of accounts and assets."""
+    spans = [(one.in_subject, one.start, one.end) for one in named]
+    found = [*signals.of("field.element"), *(hit for passage in passages for hit in _particular(passage))]
+    kept = [hit for hit in found if not any(s == hit.in_subject and a <= hit.start < z for s, a, z in spans)]
+    return Signals({**signals.hits, "field.element": kept})
+
+
+def _particular(passage: Passage) -> Iterator[Hit]:
+    text = passage.text
+    plain = frozenset(hit.start for hit in passage.hits("clue.plain"))
+    for hit in passage.hits("clue.item_last"):
+        before = _BEFORE.search(text, max(0, hit.start - 22), hit.start)
+        if before and before.start() not in plain:
+            yield replace(hit, matched=text[before.start() : hit.end], start=before.start())
+    for hit in passage.hits("clue.item_first"):
+        after = _AFTER.match(text, hit.end)
+        if after and after.start(1) not in plain:
+            yield replace(hit, matched=text[hit.start : after.end()], end=after.end())
