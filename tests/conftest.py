@@ -32,9 +32,10 @@ def _start(make: Callable[[], Server]) -> Server:
     try:
         return make()
     except Missing as missing:
-        if os.environ.get("TRIAGE_TESTS_SKIP_SERVERS"):
-            pytest.skip(str(missing))
-        pytest.fail(str(missing), pytrace=False)
+        what = str(missing)
+    if os.environ.get("TRIAGE_TESTS_SKIP_SERVERS"):
+        pytest.skip(what)
+    pytest.fail(what, pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from triage.adapters.compose import compose
 from triage.core.errors import MailError
@@ -166,3 +168,27 @@ def test_text_survives_transport(text: str) -> None:
     assert max(map(len, raw.split(b"\r\n"))) <= 78
     said = text_of(parse(raw))
     assert said.rstrip("\n") == text.encode("utf-8", "replace").decode().rstrip("\n")
+
+
+@settings(deadline=None, max_examples=300)
+@given(subject=st.text(), name=st.text(), text=st.text(), html=st.text(), id_=st.text(), value=st.text())
+def test_no_argument_breaks_out_of_its_place(
+    subject: str, name: str, text: str, html: str, id_: str, value: str
+) -> None:
+    raw = make(
+        reply(subject=subject, text=text, html=html),
+        sender=Address("support@vendor.example", name),
+        in_reply_to=id_,
+        references=(id_, LONG_ID),
+        extra_headers=[("X-Ticket", value)],
+    )
+    assert raw.isascii()
+    assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    names = [line.partition(b":")[0] for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n") if line[:1] not in b" \t"]
+    expected = ["From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted"]
+    expected += ["X-Auto-Response-Suppress", "X-Triage", "X-Ticket", "MIME-Version", "Content-Type"]
+    if not html:
+        expected.append("Content-Transfer-Encoding")
+    assert [n.decode() for n in names] == [n for n in expected if n != "In-Reply-To" or b"In-Reply-To" in names]
+    assert len(list(email.message_from_bytes(raw).walk())) == (3 if html else 1)

@@ -372,9 +372,12 @@ def test_sign_of_life_does_not_end_the_wait(server: FakeImap) -> None:
     box = opened(server)
     box.uids()
     server.misbehave("still-here")
-    other = threading.Thread(
-        target=lambda: (server.wait_for(lambda: server.commands.count("IDLE") >= 2), server.add(b"\r\n"))
-    )
+
+    def late_mail() -> None:
+        server.wait_for(lambda: server.commands.count("IDLE") >= 2)
+        server.add(*mails(1))
+
+    other = threading.Thread(target=late_mail)
     other.start()
     assert box.wait(60)
     other.join()
@@ -425,14 +428,33 @@ def test_stop_that_is_set_ends_the_wait_at_once(server: FakeImap) -> None:
 
 
 def test_abort_frees_a_call_that_hangs(server: FakeImap) -> None:
+    server.add(*mails(1))
     box = opened(server, read_seconds=600)
     server.misbehave("hangs")
-    other = threading.Thread(target=lambda: (server.wait_for(lambda: server.commands[-1] == "IDLE"), box.abort()))
-    server.behave()
-    box.uids()
+
+    def rescue() -> None:
+        server.wait_for(lambda: server.commands[-1].startswith("UID SEARCH"))
+        box.abort()
+
+    other = threading.Thread(target=rescue)
     other.start()
     with pytest.raises(Temporary):
-        box.wait(600)
+        box.uids()
+    other.join()
+
+
+def test_abort_frees_a_log_in_that_hangs(server: FakeImap) -> None:
+    server.misbehave("hangs-at-login")
+    box = Mailbox(settings(server, read_seconds=600))
+
+    def rescue() -> None:
+        server.wait_for(lambda: server.commands[-1:] == ["LOGIN"])
+        box.abort()
+
+    other = threading.Thread(target=rescue)
+    other.start()
+    with pytest.raises(Temporary):
+        box.connect()
     other.join()
 
 

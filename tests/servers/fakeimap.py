@@ -19,6 +19,7 @@ MISBEHAVIOURS = {
     "hangs-at-greeting": "accepts and says nothing",
     "bye-at-greeting": "has too many connections",
     "drops-at-login": "closes instead of an answer to LOGIN",
+    "hangs-at-login": "reads LOGIN and says nothing",
     "refuses-login": "says NO to the right password",
     "login-unavailable": "says that it cannot check passwords now",
     "too-many-logins": "limits the connections of a user",
@@ -274,6 +275,8 @@ class _Session:
     def do_login(self, tag: str, arguments: str) -> None:
         if self.server.due("drops-at-login"):
             raise _Ended
+        if self.server.due("hangs-at-login"):
+            self.hang()
         if self.server.due("echoes-login"):
             return self.line(f"{tag} BAD cannot parse LOGIN {arguments}")
         if self.server.due("login-unavailable"):
