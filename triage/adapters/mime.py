@@ -27,8 +27,9 @@ from mailparser.dates import parse_mail_date
 from mailparser.utils import get_addresses
 
 from triage.adapters import mime_cut
+from triage.adapters.mime_bodies import Body
 from triage.adapters.mime_headers import Block, block, decoded, ids, one_line, parameters, text, words
-from triage.adapters.mime_parts import Bounds, Content, Walk
+from triage.adapters.mime_parts import Budget, Content, Walk
 from triage.core.model import Address, Attachment, Email
 
 
@@ -41,13 +42,14 @@ class Limits:
     header_value: int = 16_384  # octets of one value
     parts: int = 200
     depth: int = 30  # multiparts within each other
-    text: int = 262_144  # octets of a text, and characters of all together
-    html: int = 262_144  # octets of an HTML text
+    text: int = 262_144  # octets of its texts
+    html: int = 262_144  # octets of its HTML texts
+    words: int = 262_144  # octets of its readable files (of each the first 64 kB)
     addresses: int = 100  # of one header
     references: int = 31  # the first and the last 30
-    attachment_text: int = 65_536
-    forwarded: int = 10  # attached mails that are read
-    whole: int = 4_194_304  # octets of a mail that cannot be cut
+    mails: int = 10  # attached mails that are read
+    mails_deep: int = 3  # mails attached to attached mails
+    whole: int = 2_097_152  # octets of a mail that cannot be cut
 
 
 LIMITS = Limits()
@@ -80,12 +82,14 @@ def _email(raw: bytes, received: datetime | None, limits: Limits) -> Email:
     if b"\n" not in raw[: limits.header_bytes] and b"\r" in raw:
         lines = raw.replace(b"\r", b"\n")
         defects.add("bare-cr")
-    head, content = _read(lines, limits, 0)
+    budget = Budget(limits.text, limits.html, limits.words, limits.mails)
+    attached = Budget(limits.text, limits.html, 0, limits.mails)
+    head, content = _read(Body(lines, 0, len(lines)), limits, budget, attached, 0)
     hint = content.charset
     defects |= head.defects | content.defects
     headers = _headers(head, hint, limits, defects)
     people, date = _people(head, hint, limits, defects)
-    body = "\n".join(piece.text.strip("\n") for piece in content.pieces).strip()
+    body = _text(content)
     if len(body) > limits.text:
         body = body[: limits.text]
         defects.add("truncated")
@@ -112,7 +116,7 @@ def _email(raw: bytes, received: datetime | None, limits: Limits) -> Email:
         headers=headers,
         content_type=kind if "/" in kind else "text/plain",
         report_type=params.get("report-type", "").lower() if kind == "multipart/report" else "",
-        report_fields=content.report,
+        report_fields=_report(content),
         text=body,
         text_from_html=any(piece.html for piece in content.pieces),
         forwarded=tuple(content.forwarded),
@@ -124,30 +128,39 @@ def _email(raw: bytes, received: datetime | None, limits: Limits) -> Email:
     return replace(email, fingerprint=_fingerprint(email))
 
 
-def _read(raw: bytes, limits: Limits, level: int) -> tuple[Block, Content]:
+def _read(mail: Body, limits: Limits, budget: Budget, attached: Budget, level: int) -> tuple[Block, Content]:
     """Header and parts of a mail, or of one that is attached to it (`level` deep)."""
-    head = block(raw, 0, len(raw), limits.header_bytes, limits.header_fields, top=True)
-    skeleton = mime_cut.cut(raw, head, limits.parts, limits.depth)
+    raw = mail.raw
+    head = block(raw, mail.start, mail.end, limits.header_bytes, limits.header_fields, top=True)
+    skeleton = mime_cut.cut(raw, head, mail.end, limits.parts, limits.depth)
     if skeleton is None:
-        skeleton = mime_cut.whole(raw, head, limits.whole)
-        skeleton.defects.add("bad-structure")
+        skeleton = mime_cut.whole(raw, head, mail.end, limits.whole)
     parser = BytesFeedParser()
     for pos in range(0, len(skeleton.stream), 8192):  # in pieces: a fraction of the memory
         parser.feed(skeleton.stream[pos : pos + 8192])
     message = parser.close()
 
-    def attached_mail(data: bytes) -> str:
-        if level >= 3:
+    def attached_mail(inner_mail: Body) -> str:
+        if level >= limits.mails_deep:
             return ""
-        inner_head, inner = _read(data, limits, level + 1)
+        inner_head, inner = _read(inner_mail, limits, attached, attached, level + 1)
         subject = decoded(inner_head.get("subject"), inner.charset)
-        inner_text = "\n".join(piece.text.strip("\n") for piece in inner.pieces).strip()
-        return "\n\n".join([f"Subject: {subject}\n\n{inner_text}", *inner.forwarded])[: limits.attachment_text].strip()
+        return "\n\n".join([f"Subject: {subject}\n\n{_text(inner)}", *inner.forwarded])[: limits.text].strip()
 
-    bounds = Bounds(limits.text, limits.html, limits.attachment_text, limits.forwarded)
-    content = Walk(raw, skeleton, bounds, attached_mail).run(message)
+    content = Walk(raw, skeleton, budget, attached_mail).run(message)
     content.defects |= skeleton.defects
     return head, content
+
+
+def _report(content: Content) -> dict[str, str]:
+    """The fields of the report; the returned mail names itself where they do not."""
+    if content.report and content.returned_id:
+        return {"original-message-id": content.returned_id} | content.report
+    return content.report
+
+
+def _text(content: Content) -> str:
+    return "\n".join(piece.text.strip("\n") for piece in content.pieces).strip()
 
 
 def _error(raw: bytes, head: Block, body: str, attachments: list[Attachment]) -> str | None:

@@ -107,7 +107,7 @@ def _base64_size(raw: bytes, start: int, end: int) -> int:
         and len(last) % 4 == 0
         and padding <= 2
         and _is_letters(bare, 0, len(bare))
-        and raw.count(b"\n", start, end) == full
+        and raw[first : end - rest : width] == b"\n" * full
         # Sampled, not read: whoever writes lines of one length is an encoder.
         and all(
             _is_letters(raw, start + n * width, start + n * width + letters)
@@ -152,31 +152,27 @@ def uu_files(text: str, most: int) -> tuple[str, list[tuple[str, bytes]]]:
     files: list[tuple[str, bytes]] = []
     kept: list[str] = []
     pos = 0
-    while len(files) < most:
-        begin = _UU_BEGIN.search(text, pos)
-        if begin is None:
-            break
-        end = text.find("\nend", begin.end())
-        block = text[begin.end() : end + 1] if end >= 0 else ""
-        lines = block.strip("\n").split("\n")
-        # A sentence may begin with "begin 100": the lines below must look encoded.
-        if (
-            end < 0
-            or not lines[0]
-            or not all(" " <= char <= "`" for char in lines[0].rstrip("\r"))
-            or not _uu_line(lines[0])
-        ):
-            kept.append(text[pos : begin.end()])
-            pos = begin.end()
+    for begin in _UU_BEGIN.finditer(text):
+        if begin.start() < pos:
             continue
+        first = text[begin.end() + 1 : begin.end() + 81].partition("\n")[0]
+        # A sentence may begin with "begin 100": the line below must look encoded.
+        if not _uu_line(first):
+            continue
+        end = text.find("\nend", begin.end())
+        if end < 0 or len(files) == most:
+            break
         kept.append(text[pos : begin.start()])
-        files.append((begin[1].strip(), uu_octets(block.encode("latin-1", "replace"))))
+        files.append((begin[1].strip(), uu_octets(text[begin.end() : end + 1].encode("latin-1", "replace"))))
         pos = end + 4
     kept.append(text[pos:])
     return "".join(kept), files
 
 
 def _uu_line(line: str) -> bool:
+    """Whether it is as long as its first character says."""
     line = line.rstrip("\r")
+    if not line or not all(" " <= char <= "`" for char in line):
+        return False
     count = (ord(line[0]) - 32) & 63
     return abs((count + 2) // 3 * 4 - (len(line) - 1)) <= 3

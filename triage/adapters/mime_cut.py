@@ -26,12 +26,14 @@ _STRUCTURE = (
 )
 # A boundary that the header does not name: a line of its own, then the header of a part.
 _GUESS = re.compile(rb"(?:^|\n)--([^\s\x00-\x1f]{1,100})[ \t]{0,8}\r?\n(?=content-[a-z-]{4,30}[ \t]{0,8}:)", re.I)
+_CR, _LF = 13, 10
+_SUBTYPE = re.compile(r"multipart/[a-z0-9.+-]{1,60}")
 
 
 @dataclass(slots=True)
 class Skeleton:
     stream: bytes  # what is left to parse
-    mark: str  # a body that is mark + number stands for that slice
+    mark: str  # a body that is mark + number stands for that slice; no other text is left that could look like it
     slices: list[tuple[int, int]]
     defects: set[str]
 
@@ -46,6 +48,7 @@ class _Cutter:
     slices: list[tuple[int, int]] = field(default_factory=list)
     defects: set[str] = field(default_factory=set)
     parts: int = 0
+    boundaries: int = 0
 
     def body(self, start: int, end: int) -> None:
         self.out.append(b"\n%s%d" % (self.mark, len(self.slices)))
@@ -75,14 +78,17 @@ class _Cutter:
             self.defects.add("bad-boundary")
             if not spans:
                 # Its text, if any, is read as the text of a single part.
-                start = self.raw[head.body : head.body + 1000].lstrip()
+                opening = self.raw[head.body : head.body + 1000].lstrip()
                 self.header(
-                    head, b"text/html" if start[:6].lower() in (b"<html>", b"<html ", b"<!doct") else b"text/plain"
+                    head, b"text/html" if opening[:6].lower() in (b"<html>", b"<html ", b"<!doct") else b"text/plain"
                 )
                 self.body(head.body, end)
                 return spans is not None
-            value = b'%s; boundary="%s"' % (kind.encode("ascii", "replace"), boundary)
-        self.header(head, value)
+        # A boundary of our own, which the parser cannot read in another way.
+        self.boundaries += 1
+        mark = b"=part-%d" % self.boundaries
+        subtype = kind.encode("ascii", "replace") if _SUBTYPE.fullmatch(kind) else b"multipart/mixed"
+        self.header(head, b'%s; boundary="%s"' % (subtype, mark))
         self.out.append(b"\n")
         inner = b"message/rfc822" if kind == "multipart/digest" else b"text/plain"
         for start, stop in spans:
@@ -90,13 +96,13 @@ class _Cutter:
             if self.parts > self.max_parts:
                 self.defects.add("too-many-parts")
                 break
-            self.out.append(b"--%s\n" % boundary)
+            self.out.append(b"--%s\n" % mark)
             part = block(self.raw, start, stop, _HEADER_BYTES, _HEADER_FIELDS)
             self.defects |= part.defects
             if not self.entity(part, stop, depth + 1, inner):
                 return False
             self.out.append(b"\n")
-        self.out.append(b"--%s--\n" % boundary)
+        self.out.append(b"--%s--\n" % mark)
         return True
 
     def header(self, head: Block, content_type: bytes) -> None:
@@ -114,13 +120,19 @@ class _Cutter:
         begin = -1
         pos = raw.find(marker, start, end)
         while pos >= 0:
-            before = raw[pos - 1 : pos] if pos > start else b"\n"
+            before = raw[pos - 1] if pos > start else _LF
             tail = pos + len(marker)
-            stop = raw.find(b"\n", tail, end)
-            rest = raw[tail : end if stop < 0 else stop] if stop - tail < 200 else b"x"
-            if before == b"\r" or b"\r" in rest[:-1]:
+            if before != _LF:
+                if before == _CR:
+                    return None
+                pos = raw.find(marker, tail, end)
+                continue
+            stop = raw.find(b"\n", tail, min(end, tail + 200))
+            last = tail + 200 >= end
+            rest = raw[tail:stop] if stop >= 0 else raw[tail:end] if last else b"x"
+            if b"\r" in rest[:-1]:
                 return None
-            if before == b"\n" and rest.strip(b" \t\r") in (b"", b"--") and not rest.startswith((b" --", b"\t--")):
+            if rest.strip(b" \t\r") in (b"", b"--") and not rest.startswith((b" --", b"\t--")):
                 if begin >= 0 and pos > begin:
                     found.append((begin, _before_line_end(raw, begin, pos)))
                 if rest.startswith(b"--") or len(found) > self.max_parts:
@@ -134,23 +146,24 @@ class _Cutter:
         return found
 
 
-def cut(raw: bytes, head: Block, max_parts: int, max_depth: int) -> Skeleton | None:
-    """The skeleton of the mail whose header is `head`; None where it has to be parsed whole."""
-    mark = b"=cut-"
-    while mark in raw:
-        mark += b"%d-" % len(mark)
-    cutter = _Cutter(raw, mark, max_parts, max_depth)
-    if not cutter.entity(head, len(raw), 0, b""):
+def cut(raw: bytes, head: Block, end: int, max_parts: int, max_depth: int) -> Skeleton | None:
+    """The skeleton of the mail whose header is `head`, up to `end`; None where it has to be parsed whole."""
+    cutter = _Cutter(raw, b"=cut-", max_parts, max_depth)
+    if not cutter.entity(head, end, 0, b""):
         return None
-    return Skeleton(b"".join(cutter.out), mark.decode("ascii"), cutter.slices, cutter.defects)
+    return Skeleton(b"".join(cutter.out), "=cut-", cutter.slices, cutter.defects)
 
 
-def whole(raw: bytes, head: Block, max_bytes: int) -> Skeleton:
-    """The mail uncut, as far as memory allows."""
+def whole(raw: bytes, head: Block, end: int, max_bytes: int) -> Skeleton:
+    """The mail uncut, as far as memory allows; only its header where the number of parts would be too much."""
+    stop = min(end, head.body + max_bytes)
+    defects = {"bad-structure"} | ({"truncated"} if stop < end else set())
+    if raw.count(b"\n--", head.body, stop) > 2_000 or raw.lower().count(b"boundary=", head.body, stop) > 50:
+        defects.add("too-many-parts")
+        stop = head.body
     cutter = _Cutter(raw, b"", 0, 0)
     cutter.header(head, head.get("content-type"))
-    stream = b"".join([*cutter.out, b"\n", raw[head.body : head.body + max_bytes]])
-    return Skeleton(stream, "", [], {"truncated"} if len(raw) - head.body > max_bytes else set())
+    return Skeleton(b"".join([*cutter.out, b"\n", raw[head.body : stop]]), "", [], defects)
 
 
 def _folded(value: bytes) -> bytes:

@@ -67,6 +67,8 @@ def block(raw: bytes, start: int, end: int, max_bytes: int, max_fields: int, *, 
         line = raw[pos : end if stop < 0 else stop]
         if line.endswith(b"\r"):
             line = line[:-1]
+        if 0 in line:
+            line = line.replace(b"\x00", b"")
         if not line:
             found.body = after
             return found

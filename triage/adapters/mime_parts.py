@@ -15,7 +15,7 @@ from email.message import Message
 from email.policy import compat32
 from io import BytesIO
 
-from triage.adapters import charsets, mime_bodies, tnef
+from triage.adapters import charsets, mime_bodies, mime_texts, tnef
 from triage.adapters.mime_bodies import Body
 from triage.adapters.mime_cut import Skeleton
 from triage.adapters.mime_headers import block, decoded, filename, parameters, safe_name, text
@@ -33,8 +33,10 @@ _REPORTS = {
     "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
     "message/feedback-report", "message/global-disposition-notification",
 }  # fmt: skip
+FILE_WORDS = 65_536  # octets of one readable file
+FILES_INSIDE = 50  # files that stand uuencoded in a text, or in a winmail.dat
+ENCODED_MAIL = 4_194_304  # octets of an attached mail that has to be decoded first
 _TYPES = mimetypes.MimeTypes()  # the built-in table, not the machine's
-_PGP = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z-]{1,30}: [^\n]{0,200}\n){0,10}\n?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +57,27 @@ class Content:
     report: dict[str, str] = field(default_factory=dict)
     defects: set[str] = field(default_factory=set)
     charset: str = ""  # of the first text, for headers that name none
+    returned_id: str = ""  # Message-ID of the first attached mail
 
 
 @dataclass(slots=True)
-class Bounds:
-    """How much of the content is looked at."""
+class Budget:
+    """How much is still looked at, of one mail or of all that are attached to it together."""
 
-    text: int
-    html: int
-    attachment_text: int
-    forwarded: int
+    text: int  # octets of text
+    html: int  # octets of HTML, which costs more
+    words: int  # octets of readable files
+    mails: int  # attached mails
 
 
 class Walk:
     """One pass over the parts of one mail."""
 
-    def __init__(self, raw: bytes, skeleton: Skeleton, bounds: Bounds, attached_mail: Callable[[bytes], str]) -> None:
+    def __init__(self, raw: bytes, skeleton: Skeleton, budget: Budget, attached_mail: Callable[[Body], str]) -> None:
         self.raw = raw
         self.skeleton = skeleton
-        self.bounds = bounds
-        self.attached_mail = attached_mail  # bytes -> its text, "" when too deep
+        self.budget = budget
+        self.attached_mail = attached_mail  # a mail -> its text, "" when there are too many
         self.content = Content()
         self.named: list[Piece] = []  # text with a file name, the text of the mail only where there is no other
         self.calendar = ""
@@ -88,11 +91,11 @@ class Walk:
             content.pieces = [Piece(self.calendar)]
         return content
 
-    def part(self, part: Message, *, alternative: bool = False) -> list[Piece]:
+    def part(self, part: Message) -> list[Piece]:
         kind, params = parameters(_raw(part, "content-type"))
         if "/" not in kind or kind.startswith("/") or kind.endswith("/"):
             kind = part.get_default_type()
-        payload: object = part.get_payload()
+        payload = _payload(part)
         if kind.startswith("multipart/") and isinstance(payload, list):
             return self.container(kind, [child for child in payload if isinstance(child, Message)])
         disposition, place = parameters(_raw(part, "content-disposition"))
@@ -102,7 +105,8 @@ class Walk:
             if not name and disposition != "attachment":
                 return []
         elif kind in ("message/rfc822", "message/global", "message/rfc822-headers", "text/rfc822-headers"):
-            return self.mail(part, kind, name, disposition)
+            self.mail(part, kind, name, disposition)
+            return []
         elif kind.startswith("multipart/"):
             # No boundary was found: what is there is text, if anything is.
             kind = "text/plain"
@@ -119,12 +123,12 @@ class Walk:
             if not name:
                 return [piece]
             self.named.append(piece)
-        self.attach(part, kind, params, disposition, name, alternative=alternative)
+        self.attach(part, kind, params, disposition, name)
         return []
 
     def container(self, kind: str, children: list[Message]) -> list[Piece]:
         if kind == "multipart/alternative":
-            return self.best([self.part(child, alternative=True) for child in children])
+            return self.best([self.part(child) for child in children])
         if kind == "multipart/encrypted":
             self.content.defects.add("encrypted")
         found = [piece for child in children for piece in self.part(child)]
@@ -144,10 +148,10 @@ class Walk:
     # ---------------------------------------------------------------- bodies
 
     def body(self, part: Message) -> Body:
-        payload: object = part.get_payload()
+        payload = _payload(part)
         inner = payload
         while isinstance(inner, list) and inner and isinstance(inner[0], Message):
-            inner = inner[0].get_payload()
+            inner = _payload(inner[0])
         mark = self.skeleton.mark
         if mark and isinstance(inner, str) and inner.startswith(mark) and inner[len(mark) :].isdigit():
             start, end = self.skeleton.slices[int(inner[len(mark) :])]
@@ -155,20 +159,22 @@ class Walk:
         if isinstance(payload, list):
             data = b"\n".join(_flat(child, self.raw) for child in payload if isinstance(child, Message))
         else:
-            # get_payload() decodes by the charset, and loses octets; the parser's own string has them all.
-            kept = getattr(part, "_payload", "")
-            data = kept.encode("ascii", "surrogateescape") if isinstance(kept, str) else b""
+            data = payload.encode("ascii", "surrogateescape") if isinstance(payload, str) else b""
         return Body(data, 0, len(data))
 
     def piece(self, part: Message, kind: str, params: dict[str, str]) -> Piece:
         content = self.content
         label = params.get("charset", "")
-        limit = self.bounds.html if kind == "text/html" else self.bounds.text
+        limit = self.budget.html if kind == "text/html" else self.budget.text
         data, sound = mime_bodies.octets(self.body(part), _encoding(part), limit)
         if not sound:
             content.defects.add("bad-encoding")
         if len(data) >= limit:
             content.defects.add("truncated")
+        if kind == "text/html":
+            self.budget.html -= len(data)
+        else:
+            self.budget.text -= len(data)
         if kind == "text/html" and not label:
             label = charsets.html_label(data)
         found, right = charsets.decode(data, label, content.charset)
@@ -176,70 +182,58 @@ class Walk:
             content.defects.add("charset")
         if label and not content.charset:
             content.charset = label
-        found = clean(found)
+        found = mime_texts.clean(found)
         if kind == "text/html":
-            return Piece(html_text(found), html=True)
+            return Piece(mime_texts.from_html(found), html=True)
         if kind in ("text/enriched", "text/richtext"):
             return Piece(re.sub(r"<[^<>]{0,80}>", "", found))
         if params.get("format", "").lower() == "flowed":
-            found = flowed(found, params.get("delsp", "").lower() == "yes")
-        found, files = mime_bodies.uu_files(found, 50)
+            found = mime_texts.flowed(found, params.get("delsp", "").lower() == "yes")
+        found, files = mime_bodies.uu_files(found, FILES_INSIDE)
         for name, octets in files:
-            self.file(safe_name(name), _type_of(name), octets)
-        return Piece(self.armour(found))
-
-    def armour(self, found: str) -> str:
+            self.file(name, octets)
         if found.lstrip().startswith("-----BEGIN PGP MESSAGE-----"):
-            self.content.defects.add("encrypted")
-        signed = _PGP.search(found)
-        end = found.find("-----BEGIN PGP SIGNATURE-----", signed.end()) if signed else -1
-        if signed is None or end < 0:
-            return found
-        after = found.find("-----END PGP SIGNATURE-----", end)
-        inside = found[signed.end() : end].replace("\n- -", "\n-")
-        return found[: signed.start()] + inside + (found[after + 27 :] if after >= 0 else "")
+            content.defects.add("encrypted")
+        return Piece(mime_texts.unsigned(found))
 
     # ---------------------------------------------------------------- what is not text
 
-    def attach(
-        self, part: Message, kind: str, params: dict[str, str], disposition: str, name: str, *, alternative: bool
-    ) -> None:
+    def attach(self, part: Message, kind: str, params: dict[str, str], disposition: str, name: str) -> None:
         body = self.body(part)
         encoding = _encoding(part)
         ending = name.rpartition(".")[2].lower()
         inline = disposition != "attachment" and bool(_raw(part, "content-id").strip())
         words = ""
-        if (
-            _TEXT_TYPES.match(kind) or (ending in _TEXT_ENDINGS and not _ARCHIVE_TYPES.match(kind))
-        ) and not kind.startswith("image/"):
-            words = self.words(
-                mime_bodies.octets(body, encoding, self.bounds.attachment_text)[0],
-                params.get("charset", ""),
-                kind,
-                ending,
-            )
+        if _readable(kind, ending):
+            data = mime_bodies.octets(body, encoding, min(self.budget.words, FILE_WORDS))[0]
+            words = self.words(data, params.get("charset", ""), kind, ending)
         if kind == "text/calendar" and words and not self.calendar:
-            self.calendar = calendar_text(words)
+            self.calendar = mime_texts.calendar(words)
         self.content.attachments.append(Attachment(name, kind, mime_bodies.size(body, encoding), inline, words))
         if kind in ("application/ms-tnef", "application/vnd.ms-tnef") or name.lower() == "winmail.dat":
             self.outlook(mime_bodies.octets(body, encoding, tnef.MOST)[0])
         elif kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-            self.content.defects.add(
-                "signed-opaque" if params.get("smime-type", "").lower() == "signed-data" else "encrypted"
-            )
+            signed = params.get("smime-type", "").lower() == "signed-data"
+            self.content.defects.add("signed-opaque" if signed else "encrypted")
         elif ending == "eml":
-            self.forward(mime_bodies.octets(body, encoding, 1 << 20)[0])
+            self.forward(_decoded_body(body, encoding))
 
     def words(self, data: bytes, label: str, kind: str, ending: str) -> str:
+        """The beginning of a readable file."""
+        self.budget.words -= len(data)
         if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\x00" in data:
             return ""
-        found = clean(charsets.decode(data, label, self.content.charset)[0])
-        return html_text(found) if kind == "text/html" or ending in ("html", "htm") else found
+        found = mime_texts.clean(charsets.decode(data, label, self.content.charset)[0])
+        return mime_texts.from_html(found) if kind == "text/html" or ending in ("html", "htm") else found
 
-    def file(self, name: str, kind: str, octets: bytes) -> None:
+    def file(self, name: str, octets: bytes) -> None:
         """A file that stands inside of another part."""
+        name = safe_name(name)
+        kind = _TYPES.guess_type(name.lower())[0] or "application/octet-stream"
         ending = name.rpartition(".")[2].lower()
-        words = self.words(octets[: self.bounds.attachment_text], "", kind, ending) if ending in _TEXT_ENDINGS else ""
+        words = ""
+        if _readable(kind, ending):
+            words = self.words(octets[: min(self.budget.words, FILE_WORDS)], "", kind, ending)
         self.content.attachments.append(Attachment(name, kind, len(octets), False, words))
 
     def outlook(self, data: bytes) -> None:
@@ -247,30 +241,29 @@ class Walk:
         if found is None:
             self.content.defects.add("bad-tnef")
             return
-        for name, octets in found.files[:50]:
-            self.file(safe_name(name), _type_of(name), octets)
+        for name, octets in found.files[:FILES_INSIDE]:
+            self.file(name, octets)
         if found.text.strip():
-            self.named.append(Piece(clean(found.text)))
+            self.named.append(Piece(mime_texts.clean(found.text[: self.budget.text])))
         elif found.html.strip():
-            self.named.append(Piece(html_text(clean(found.html)), html=True))
+            self.named.append(Piece(mime_texts.from_html(mime_texts.clean(found.html[: self.budget.html])), html=True))
 
-    def mail(self, part: Message, kind: str, name: str, disposition: str) -> list[Piece]:
+    def mail(self, part: Message, kind: str, name: str, disposition: str) -> None:
         body = self.body(part)
         encoding = _encoding(part)
         if kind in ("message/rfc822", "message/global") or name or disposition == "attachment":
             self.content.attachments.append(Attachment(name, kind, mime_bodies.size(body, encoding)))
-        data = mime_bodies.octets(body, encoding, len(body))[0]
-        head = block(data, 0, len(data), 65_536, 200, top=True)
-        if original := decoded(head.get("message-id")):
-            self.content.report.setdefault("original-message-id", original)
-        self.forward(data)
-        return []
+        body = _decoded_body(body, encoding)
+        head = block(body.raw, body.start, body.end, 65_536, 200, top=True)
+        self.content.returned_id = self.content.returned_id or decoded(head.get("message-id"))
+        self.forward(body)
 
-    def forward(self, data: bytes) -> None:
-        if len(self.content.forwarded) >= self.bounds.forwarded:
-            self.content.defects.add("too-many-parts")
+    def forward(self, body: Body) -> None:
+        if self.budget.mails <= 0:
+            self.content.defects.add("too-many-mails")
             return
-        if words := self.attached_mail(data):
+        self.budget.mails -= 1
+        if words := self.attached_mail(body):
             self.content.forwarded.append(words)
 
     def report(self, body: bytes) -> None:
@@ -306,6 +299,11 @@ def _flat(message: Message, raw: bytes) -> bytes:
     return out.getvalue()
 
 
+def _payload(part: Message) -> object:
+    """The parser's own string, with every octet; get_payload() decodes it by the charset, loses some and raises."""
+    return getattr(part, "_payload", None)
+
+
 def _encoding(part: Message) -> str:
     return mime_bodies.encoding(text(_raw(part, "content-transfer-encoding")))
 
@@ -316,8 +314,18 @@ def _untyped(value: str) -> str:
     return rest.strip() if mark and kind.strip().lower() in ("rfc822", "utf-8", "dns", "x400", "unknown") else value
 
 
-def _type_of(name: str) -> str:
-    return _TYPES.guess_type(name.lower())[0] or "application/octet-stream"
+def _readable(kind: str, ending: str) -> bool:
+    if kind.startswith("image/") or _ARCHIVE_TYPES.match(kind):
+        return False
+    return ending in _TEXT_ENDINGS or _TEXT_TYPES.match(kind) is not None
+
+
+def _decoded_body(body: Body, encoding: str) -> Body:
+    """An attached mail as it was, should it be encoded."""
+    if not encoding:
+        return body
+    data = mime_bodies.octets(body, encoding, ENCODED_MAIL)[0]
+    return Body(data, 0, len(data))
 
 
 def _squeezed(found: str) -> str:
@@ -330,69 +338,3 @@ def _stub(plain: list[Piece], html: list[Piece]) -> bool:
     if len(words) > 600 or "html" not in words.lower():
         return False
     return _squeezed(words)[:200].lower() not in _squeezed(" ".join(piece.text for piece in html)).lower()
-
-
-# ---------------------------------------------------------------- texts
-
-_C0 = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff]")
-
-
-def clean(found: str) -> str:
-    """Line ends as \\n, without control characters that are no layout."""
-    if "\r" in found:
-        found = found.replace("\r\n", "\n").replace("\r", "\n")
-    if not found.isprintable():
-        found = _C0.sub(
-            "", found.replace("\x0c", "\n").replace("\x85", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-        )
-    return found
-
-
-def html_text(found: str) -> str:
-    from triage.adapters.html import to_text  # its library takes a while to load, and most mails need none
-
-    return to_text(found)
-
-
-def flowed(found: str, delsp: bool) -> str:
-    """Lines joined that the writer's program had wrapped (RFC 3676)."""
-    out: list[str] = []
-    paragraph: list[str] = []
-    depth = -1
-    for line in found.split("\n"):
-        bare = line.lstrip(">")
-        level = len(line) - len(bare)
-        content = bare.removeprefix(" ")
-        soft = content.endswith(" ") and content != "-- "
-        if paragraph and (level != depth or content == "-- "):
-            out.append("".join(paragraph).rstrip(" "))
-            paragraph = []
-        if not paragraph:
-            depth = level
-            paragraph.append(">" * level + (" " if level and content else ""))
-        paragraph.append(content[:-1] if soft and delsp else content)
-        if not soft:
-            out.append("".join(paragraph))
-            paragraph = []
-    if paragraph:
-        out.append("".join(paragraph))
-    return "\n".join(out)
-
-
-_ICS = re.compile(r"(?mi)^(summary|description|location)(?:;[^:\n]{0,200})?:([^\n]{0,8000})$")
-
-
-def calendar_text(found: str) -> str:
-    """What an invitation says, for a mail that consists of nothing else."""
-    unfolded = re.sub(r"\n[ \t]", "", found)
-    event = unfolded[max(unfolded.find("BEGIN:VEVENT"), 0) :]
-    said = {match[1].lower(): match[2] for match in reversed(list(_ICS.finditer(event)))}
-    lines = [said[name] for name in ("summary", "location", "description") if said.get(name, "").strip()]
-    return (
-        "\n".join(lines)
-        .replace("\\n", "\n")
-        .replace("\\N", "\n")
-        .replace("\\,", ",")
-        .replace("\\;", ";")
-        .replace("\\\\", "\\")
-    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from triage.adapters import charsets
 
-MOST = 32 << 20  # octets that are looked at
+MOST = 12 << 20  # octets that are looked at
 _SIGNATURE = 0x223E9F78
 _BODY, _MAPI, _RENDER, _TITLE, _DATA, _ATTACHMENT, _CODEPAGE = (
     0x2800C,
@@ -40,6 +40,7 @@ def read(data: bytes) -> Tnef | None:
     found = Tnef()
     charset = "windows-1252"
     name, octets, open_file = "", b"", False
+    budget = [20_000]
     pos = 6
     while pos + 9 <= len(data) and len(found.files) < 200:
         attribute, length = struct.unpack_from("<II", data, pos + 1)
@@ -53,7 +54,7 @@ def read(data: bytes) -> Tnef | None:
         elif attribute == _BODY:
             found.text = _string(value, charset)
         elif attribute == _MAPI:
-            props = _properties(value)
+            props = _properties(value, budget)
             if _PLAIN in props:
                 found.text = _typed(props[_PLAIN], charset)
             if _HTML in props:
@@ -67,7 +68,7 @@ def read(data: bytes) -> Tnef | None:
         elif attribute == _DATA:
             octets = value
         elif attribute == _ATTACHMENT:
-            props = _properties(value)
+            props = _properties(value, budget)
             for key in (_LONG_NAME, _SHORT_NAME):
                 if key in props:
                     name = _typed(props[key], charset) or name
@@ -77,8 +78,8 @@ def read(data: bytes) -> Tnef | None:
     return found
 
 
-def _properties(data: bytes) -> dict[int, tuple[int, bytes]]:
-    """Property id -> (type, first value)."""
+def _properties(data: bytes, budget: list[int]) -> dict[int, tuple[int, bytes]]:
+    """Property id -> (type, first value); as many values as the budget of the whole file has left."""
     found: dict[int, tuple[int, bytes]] = {}
     try:
         count = struct.unpack_from("<I", data)[0]
@@ -97,6 +98,9 @@ def _properties(data: bytes) -> dict[int, tuple[int, bytes]]:
                 values = struct.unpack_from("<I", data, pos)[0]
                 pos += 4
             for index in range(min(values, 2000)):
+                budget[0] -= 1
+                if budget[0] < 0:
+                    return found
                 if kind in _VARIABLE:
                     length = struct.unpack_from("<I", data, pos)[0]
                     value = data[pos + 4 : pos + 4 + length]
