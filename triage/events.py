@@ -46,7 +46,7 @@ class _JsonLines(logging.Formatter):
 
 
 def set_up(target: str | Path, level: str) -> None:
-    """Send events to a file (made 0640), or to standard output for "-". Rotation is logrotate's: the file is watched."""
+    """Send events to a file (made 0640; it may be rotated under us), or to standard output for "-"."""
     handler: logging.Handler
     if str(target) == "-":
         handler = logging.StreamHandler(sys.stdout)
@@ -140,7 +140,7 @@ def stopped(*, reason: str) -> None:
 
 
 def trouble(event: str, *, reason: str, **keys: Any) -> None:
-    """Something outside does not work: mailbox.unreachable, mailer.unreachable, database.unreachable, rules.faulty ..."""
+    """Something outside does not work: connection.failed, rules.faulty, partners.faulty ..."""
     emit(event, logging.WARNING, reason=reason, **keys)
 
 

@@ -207,6 +207,7 @@ def upgrade() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("queued_at", UTC_TIME, nullable=False),
         sa.Column("next_at", UTC_TIME, nullable=True),
+        sa.Column("claimed_by", sa.String(length=200), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("sent_at", UTC_TIME, nullable=True),
         sa.Column("failed_at", UTC_TIME, nullable=True),
@@ -217,6 +218,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id"),
     )
     op.create_index(
+        "outbox_claimed",
+        "outbox",
+        ["claimed_by"],
+        unique=False,
+        sqlite_where=sa.text("claimed_by IS NOT NULL"),
+        postgresql_where=sa.text("claimed_by IS NOT NULL"),
+    )
+    op.create_index(
         "outbox_due",
         "outbox",
         ["next_at"],
@@ -225,6 +234,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("next_at IS NOT NULL"),
     )
     op.create_index("outbox_mail", "outbox", ["mail"], unique=False)
+    op.create_index(
+        "outbox_old",
+        "outbox",
+        ["queued_at"],
+        unique=False,
+        sqlite_where=sa.text("raw IS NOT NULL AND next_at IS NULL"),
+        postgresql_where=sa.text("raw IS NOT NULL AND next_at IS NULL"),
+    )
     op.create_index("outbox_recipient", "outbox", ["recipient", "queued_at"], unique=False)
     op.create_index("outbox_ticket", "outbox", ["ticket"], unique=False)
 

@@ -25,7 +25,7 @@ from triage.core.pack import Pack, Words
 def shipped_rules() -> Path:
     """The folder of the packs that come with the program: inside the installed package, or of the checkout."""
     package = Path(triage.__file__).resolve().parent
-    installed = package / "_data" / "rules"
+    installed = package / "_rules"
     return installed if installed.is_dir() else package.parent / "rules"
 
 

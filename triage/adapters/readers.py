@@ -88,10 +88,11 @@ class Readers:
             while order and order[0] in results:
                 yield results.pop(order.popleft())
 
-    def replace(self, pack: Pack, desk: Desk) -> None:
-        """Read by another pack from now on."""
-        self.close()
-        self._pack, self._desk, self._here = pack, desk, None
+    def use(self, pack: Pack) -> None:
+        """Read by this pack from now on."""
+        if pack is not self._pack:
+            self.close()
+            self._pack, self._here = pack, None
 
     def close(self) -> None:
         for child in self._children:

@@ -350,6 +350,7 @@ def _told(case: Case, base: Decision, facts: Facts) -> Facts:
         out_of_scope=base.out_of_scope,
         flags=base.flags,
         again=bool(ticket),
+        previous_ticket=case.history.closed_ticket,
     )
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-
 # ---------------------------------------------------------------- a mail, as it came
 
 
@@ -63,7 +62,9 @@ class Email:
     report_type: str = ""  # Content-Type's report-type of a multipart/report, lower case
     # Of a DSN or MDN (RFC 3464, 8098): action, status, final-recipient, original-message-id, disposition ...
     report_fields: Mapping[str, str] = field(default_factory=dict)
-    text: str = ""  # the readable body, \n line ends; HTML is turned into the text that a plain client would have written
+    text: str = (
+        ""  # the readable body, \n line ends; HTML is turned into the text that a plain client would have written
+    )
     text_from_html: bool = False
     forwarded: tuple[str, ...] = ()  # texts ("Subject: ...\n\nbody") of attached message/rfc822 parts, bounded
     attachments: tuple[Attachment, ...] = ()
@@ -212,6 +213,7 @@ class History:
     """What went before this mail: gathered by the step, handed in as a value."""
 
     ticket: TicketState | None = None  # the ticket the mail belongs to, None for a new matter
+    closed_ticket: str = ""  # the number of the closed ticket that this mail continues
     foreign_ticket: bool = False  # it points to a ticket that is not its sender's
     stranger_told_at: datetime | None = None  # when this address was last told to ask its partner
     replies_to_address: int = 0  # automatic replies to this address within the pack's window

@@ -1,17 +1,31 @@
 """The words of our replies: templates of the pack, filled with facts.
 
-What a mail said is only ever a value in a template, on one line and quoted; the templates run in a sandbox.
+A template is `replies/<language>/<name>.txt`: a line `Subject: ...`, a blank line, the text (Jinja2). It runs in a
+sandbox; what a mail said is only ever a value in it, free of control characters. The HTML alternative is made from the
+finished text (core/reply_html.py), so that the two never say different things.
+
 The ticket's number is not known before the ticket is stored: `TICKET` stands for it until `numbered` fills it in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from triage.core.clock import Rules
+from triage.core.errors import ConfigError, Fault
 from triage.core.model import Reply
+from triage.core.pack import Pack, Texts
+from triage.core.reply_html import to_html
+from triage.core.text import one_line
 
 TICKET = "\N{OBJECT REPLACEMENT CHARACTER}"  # never in a mail's words: `plain` removes it
 
@@ -56,7 +70,220 @@ def numbered(reply: Reply, *numbers: str) -> Reply:
     )
 
 
+# Every template that a pack must have, in each of its languages; those for staff only in the first.
+TO_PARTNERS = (
+    "accepted",
+    "incomplete",
+    "several",
+    "split",
+    "refused",
+    "stranger",
+    "unsubscribed",
+    "suspended",
+    "reminder",
+    "closed_waiting",
+)
+TO_STAFF = ("staff_command", "staff_notices", "staff_morning", "staff_alarm")
+MOMENT = "moment"  # how a time is written: a template without a subject
+
+_BETWEEN_LANGUAGES = "\n\n" + "-" * 40 + "\n\n"
+_LONGEST_QUESTION = 400
+_NAME = re.compile(r"[^\W\d_]+(?:[ .'’-]{1,2}[^\W\d_]+){0,3}\.?")
+_MOMENT_KEYS = ("weekday", "day", "month", "year", "hour", "minute")
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False, autoescape=False
+)
+
+
 def write(rules: Rules, template: str, languages: Sequence[str], to: str, facts: Facts) -> Reply:
-    """A reply in one language, or in several below each other."""
-    text = "\n\n".join(f"[{TICKET}] {template} {language} {facts}" for language in languages)
-    return Reply(to, f"[#{TICKET}] {facts.subject}", text, "", "+".join(languages), template)
+    """A reply in one language, or in several below each other. Raises ConfigError when the pack lacks the text."""
+    parts = [_rendered(rules.pack, template, language, facts) for language in languages]
+    text = _BETWEEN_LANGUAGES.join(body for _, body in parts) + "\n"
+    return Reply(to, one_line(parts[0][0], 250, keep=TICKET), text, to_html(text), "+".join(languages), template)
+
+
+def check_templates(pack: Pack) -> list[Fault]:
+    """Every fault in the texts of a pack: missing, not valid, an unknown variable, empty when it goes out."""
+    faults: list[Fault] = []
+    first = pack.manifest.languages[0]
+    known = set(_context(pack, first, Facts()))
+    for language in pack.manifest.languages:
+        texts = pack.replies.get(language, {})
+        wanted = (*TO_PARTNERS, MOMENT, *(TO_STAFF if language == first else ()))
+        for name in wanted:
+            file = f"replies/{language}/{name}.txt"
+            if name not in texts:
+                faults.append(Fault(file, "", "is missing: every reply needs a text in each language of the pack"))
+                continue
+            faults += _template_faults(pack, language, name, file, set(_MOMENT_KEYS) if name == MOMENT else known)
+        for name in sorted(set(texts) - {*TO_PARTNERS, *TO_STAFF, MOMENT}):
+            faults.append(
+                Fault(f"replies/{language}/{name}.txt", "", "no reply has this name; known are " + ", ".join(wanted))
+            )
+    return faults
+
+
+def _template_faults(pack: Pack, language: str, name: str, file: str, known: set[str]) -> Iterator[Fault]:
+    source = pack.replies[language][name]
+    try:
+        unknown = meta.find_undeclared_variables(_ENVIRONMENT.parse(source)) - known
+    except TemplateError as error:
+        yield Fault(file, f"line {getattr(error, 'lineno', 1)}", str(error.message))
+        return
+    if unknown:
+        yield Fault(file, "", f"unknown variable {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
+        return
+    if name == MOMENT:
+        if not _moment(pack, language, datetime(2026, 1, 31, 8, tzinfo=UTC)).strip():
+            yield Fault(file, "", "would be empty")
+        return
+    if not source.startswith("Subject:"):
+        yield Fault(file, "line 1", "must be 'Subject: ...', then a blank line, then the text")
+        return
+    for facts in _samples(pack):
+        try:
+            subject, body = _rendered(pack, name, language, facts)
+        except (TemplateError, ConfigError, TypeError, ValueError) as error:
+            yield Fault(file, "", f"cannot be filled in: {error}")
+            return
+        if not subject.strip() or not body.strip():
+            yield Fault(file, "", "would go out empty")
+            return
+
+
+def _samples(pack: Pack) -> Iterator[Facts]:
+    """Facts of all sorts, with which every text must have something to say."""
+    at = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    every_field = tuple(pack.field_by_id)
+    row: dict[str, Any] = {"kind": "breach", "at": at, "number": "1001", "partner": "Acme", "subject": "x", "due": at}
+    row |= {"to": "", "reason": ""}
+    table = {"number": "1001", "partner": "Acme", "subject": "x", "due_at": at, "severity": None, "last_mail_at": at}
+    extra = {
+        "done": ["x"], "notices": [row], "open": [table], "today": [table], "overdue": [table], "waiting": [table],
+        "name": "mailbox", "since": at, "reason": "x", "over": False,
+    }  # fmt: skip
+    yield Facts(extra=extra)
+    for service in pack.services[:3]:
+        for deployment in pack.deployments:
+            yield Facts(
+                to_name="Ana", subject="x", zone="Europe/Madrid", received=at, due=at, hours=8, guaranteed=True,
+                request_type=pack.request_types[0].id, service=service.id, severity=pack.severities[0].id,
+                deployment=deployment.id, missing=every_field, questions=("a", "b"),
+                choose_deployment=tuple(pack.deployment_by_id), extra=extra,
+            )  # fmt: skip
+    for scope in pack.scopes:
+        yield Facts(due=at, guaranteed=False, reason="out-of-scope", out_of_scope=scope.id, again=True, extra=extra)
+
+
+def _rendered(pack: Pack, template: str, language: str, facts: Facts) -> tuple[str, str]:
+    """Subject and text of a template."""
+    source = pack.replies.get(language, {}).get(template)
+    if source is None:
+        raise ConfigError(f"pack {pack.manifest.name}: replies/{language}/{template}.txt is missing")
+    whole = _compiled(source).render(_context(pack, language, facts))
+    head, _, body = whole.partition("\n")
+    lines = [line.rstrip() for line in body.strip().split("\n")]
+    return head.removeprefix("Subject:").strip(), re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+
+
+@lru_cache(maxsize=500)
+def _compiled(source: str) -> Template:
+    return _ENVIRONMENT.from_string(source)
+
+
+def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
+    """Everything that a template may name."""
+    manifest = pack.manifest
+    service = pack.service_by_id.get(facts.service or "")
+    severity = pack.severity_by_id.get(facts.severity or "")
+    deployment = pack.deployment_by_id.get(facts.deployment or "")
+    scope = pack.scope_by_id.get(facts.out_of_scope or "")
+    cell = pack.cell(facts.service, facts.deployment) if facts.service and not scope else None
+    grouped = {name for group in facts.one_of for name in group}
+    asks = {name: pack.field_by_id[name].asks for name in facts.missing if name in pack.field_by_id}
+    return {
+        "vendor": manifest.vendor,
+        "regulations": manifest.regulations,
+        "signature": _in(manifest.signature, language) or manifest.vendor,
+        "ticket": TICKET,
+        "tickets": TICKET * 2,  # all numbers of a mail that was split
+        "name": _greeting_name(facts.to_name),
+        "subject": one_line(facts.subject, 200),
+        "service": _in(service.names, language) if service else "",
+        "severity": _in(severity.names, language) if severity else "",
+        "deployment": _in(deployment.names, language) if deployment else "",
+        "request_type": facts.request_type or "",
+        "incident": bool(severity),
+        "documentation": service.documentation if service else "",
+        "says": _says(pack, language, facts),
+        "cell": _in(cell.names, language) if cell and cell.says else "",
+        "scope": _in(scope.names, language) if scope else "",
+        "due": _time(pack, language, facts.due, facts.zone) if facts.due else "",
+        "hours": f"{facts.hours:g}" if facts.hours is not None else "",
+        "guaranteed": bool(facts.guaranteed),
+        "reason": facts.reason,
+        "missing": [_in(texts, language) for name, texts in asks.items() if name not in grouped],
+        "one_of": [[_in(asks[name], language) for name in group if name in asks] for group in facts.one_of],
+        "questions": [one_line(question, _LONGEST_QUESTION) for question in facts.questions],
+        "choices": [
+            _in(pack.deployment_by_id[one].names, language)
+            for one in facts.choose_deployment
+            if one in pack.deployment_by_id
+        ],
+        "again": facts.again,
+        "rude": "rude" in facts.flags,
+        "incomplete": "incomplete" in facts.flags,
+        "previous_ticket": facts.previous_ticket,
+        "more": _plain(facts.extra),  # for staff's mails
+    }
+
+
+def _says(pack: Pack, language: str, facts: Facts) -> list[str]:
+    """What the regulations say of this scope, or of this cell of the service table."""
+    scope = pack.scope_by_id.get(facts.out_of_scope or "")
+    cell = pack.cell(facts.service, facts.deployment) if facts.service else None
+    texts = [scope.says] if scope else [cell.says] if cell else []
+    return [said for one in texts if (said := _in(one, language))]
+
+
+def _time(pack: Pack, language: str, at: datetime, zone: str) -> str:
+    """A time in the partner's zone and in UTC."""
+    utc = _moment(pack, language, at.astimezone(UTC)) + " UTC"
+    if not zone or zone == "UTC":
+        return utc
+    city = zone.rpartition("/")[2].replace("_", " ")
+    local = at.astimezone(ZoneInfo(zone))
+    same_day = local.date() == at.astimezone(UTC).date()
+    shown = f"{at.astimezone(UTC):%H:%M} UTC" if same_day else utc
+    return f"{_moment(pack, language, local)} ({city}) = {shown}"
+
+
+def _moment(pack: Pack, language: str, at: datetime) -> str:
+    source = pack.replies.get(language, {}).get(MOMENT)
+    if source is None:
+        return f"{at:%Y-%m-%d %H:%M}"
+    values = {
+        "weekday": at.weekday(), "day": at.day, "month": at.month, "year": at.year, "hour": at.hour, "minute": at.minute,
+    }  # fmt: skip
+    return " ".join(_compiled(source).render(values).split())
+
+
+def _greeting_name(name: str) -> str:
+    """The name to greet with: only when it looks like one."""
+    name = one_line(name, 60)
+    return name if _NAME.fullmatch(name) else ""
+
+
+def _in(texts: Texts, language: str) -> str:
+    return texts.get(language, "")
+
+
+def _plain(value: Any) -> Any:
+    """Values for staff's mails: words of others on one line, times as text."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return one_line(value, 300) if isinstance(value, str) else value

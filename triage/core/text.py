@@ -9,7 +9,9 @@ import re
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffc]+")
 
 
-def one_line(text: str, longest: int = 200) -> str:
-    """The text on one line, free of control and bidi characters, cut to `longest` characters."""
-    line = " ".join(_UNSAFE.sub(" ", text[: longest * 4]).split())
+def one_line(text: str, longest: int = 200, *, keep: str = "") -> str:
+    """The text on one line, free of control and bidi characters (but `keep`), cut to `longest` characters."""
+    line = " ".join(
+        _UNSAFE.sub(lambda match: match.group() if match.group() == keep else " ", text[: longest * 4]).split()
+    )
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"

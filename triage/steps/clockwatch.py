@@ -169,6 +169,8 @@ def _rows(tx: Transaction) -> list[dict[str, Any]]:
                 "subject": row.get("subject", "") or notice.keys.get("subject", ""),
                 "severity": row.get("severity"),
                 "due": row.get("due_at"),
+                "to": "",
+                "reason": "",
                 **{key: value for key, value in notice.keys.items() if key not in ("subject",)},
             }
         )

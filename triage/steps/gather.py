@@ -76,6 +76,7 @@ def gather(tx: Transaction, email: Email, reading: Reading, office: Office, trus
     total, in_ticket, last = tx.outbox.replies(who.address, about, since)
     history = History(
         ticket=None if follows else ticket,
+        closed_ticket=follows.number if follows else "",
         foreign_ticket=foreign,
         stranger_told_at=tx.people.stranger_told_at(who.address) if who.status == directory.UNKNOWN else None,
         replies_to_address=total,

@@ -87,12 +87,16 @@ class Intake:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         lease: Callable[[], Lease | None] = lambda: None,
         stopping: Callable[[], bool] = lambda: False,
+        queued: Callable[[], None] = lambda: None,
         fault: Callable[[str], None] = lambda step: None,
     ) -> None:
-        """`fault` is called with the name of every step of a mail's way: tests end the process there."""
+        """`queued` is called when there may be a reply to send.
+
+        `fault` is called with the name of every step of a mail's way: tests end the process there.
+        """
         self._mailbox, self._inbox, self._store, self._readers = mailbox, inbox, store, readers
         self._office, self._raw, self._now, self._lease = office, raw, now, lease
-        self._stopping, self._fault = stopping, fault
+        self._stopping, self._queued, self._fault = stopping, queued, fault
         self._seen: tuple[int, int] = (0, 0)  # UIDVALIDITY, and the highest UID below which nothing is left to do
 
     def prepare(self) -> None:
@@ -187,6 +191,7 @@ class Intake:
         sender = email.from_[0].address if email.from_ else ""
         events.received(sender=sender, subject=email.subject, size=arrived.size, received=email.received)
         telling.say()
+        self._queued()
         return mail, folder
 
     def _quarantine(self, email: Email, place: Place, reason: str) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from triage.adapters.db.tickets import id_of
 from triage.adapters.smtp import MailerUnusable, Sent
 from triage.core.errors import Permanent, Temporary
 
-_CLAIM = timedelta(minutes=5)
+_CLAIM = timedelta(seconds=90)  # longer than one mail may take to be sent
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=4)
 _BATCH = 50
 
@@ -40,12 +40,13 @@ class OutboxRound:
         *,
         side_by_side: int,
         attempts: int,
+        who: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         fault: Callable[[str], None] = lambda step: None,
     ) -> None:
-        """`side_by_side`: mails sent at once. `attempts`: after so many a mail is given up."""
+        """`side_by_side`: mails sent at once. `attempts`: after so many a mail is given up. `who` has them in hand."""
         self._mailer, self._store, self._now, self._fault = mailer, store, now, fault
-        self._side_by_side, self._attempts = side_by_side, attempts
+        self._side_by_side, self._attempts, self._who = side_by_side, attempts, who
 
     async def round(self, stopping: Callable[[], bool] = lambda: False) -> int:
         """Send until nothing is due. Returns how many mails were sent. Raises MailerUnusable when the server won't."""
@@ -64,7 +65,7 @@ class OutboxRound:
 
     def _claim(self, now: datetime) -> list[Outgoing]:
         with self._store.begin() as tx:
-            return tx.outbox.claim(now, now + _CLAIM, _BATCH)
+            return tx.outbox.claim(now, now + _CLAIM, _BATCH, self._who)
 
     async def _send_all(self, mails: list[Outgoing]) -> list[BaseException | None]:
         """Each mail's outcome, in order; None when it was sent. All that are claimed are accounted for."""

@@ -55,7 +55,7 @@ class Leases:
             except IntegrityError:
                 return "another daemon that starts right now"
             return Lease(name, who, 1)
-        if row.holder != who and row.expires_at > now and not _gone(row.holder):
+        if row.holder != who and row.expires_at > now and not gone(row.holder):
             return str(row.holder)
         epoch = row.epoch if row.holder == who else row.epoch + 1
         self._connection.execute(update(leases).where(leases.c.name == name).values(epoch=epoch, **values))
@@ -86,7 +86,7 @@ class Leases:
         )
 
 
-def _gone(who: str) -> bool:
+def gone(who: str) -> bool:
     """Whether the holder was a process of this machine that is no more."""
     host, pid, started, _ = (*who.split(":"), "", "", "")[:4]
     if host != socket.gethostname() or not pid.isdigit():

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from triage.adapters.db.leases import gone
 from triage.adapters.db.tables import outbox
 from triage.adapters.db.tickets import number
 
@@ -36,7 +37,7 @@ class Outbox:
     def queue(self, **values: Any) -> int:
         return int(self._connection.execute(outbox.insert().returning(outbox.c.id), values).scalar_one())
 
-    def claim(self, now: datetime, until: datetime, limit: int) -> list[Outgoing]:
+    def claim(self, now: datetime, until: datetime, limit: int, who: str = "") -> list[Outgoing]:
         """Mail that is due. Nobody else gets it before `until`: when we die with it in hand, it is due again then."""
         due = (
             select(outbox.c.id)
@@ -48,7 +49,7 @@ class Outbox:
         statement = (
             update(outbox)
             .where(outbox.c.id.in_(due.scalar_subquery()))
-            .values(next_at=until, attempts=outbox.c.attempts + 1)
+            .values(next_at=until, attempts=outbox.c.attempts + 1, claimed_by=who)
             .returning(outbox)
         )
         rows = sorted(self._connection.execute(statement), key=lambda row: row.id)
@@ -61,23 +62,45 @@ class Outbox:
         ]  # fmt: skip
 
     def sent(self, mail: int, at: datetime) -> None:
-        self._connection.execute(update(outbox).where(outbox.c.id == mail).values(sent_at=at, next_at=None, error=None))
+        self._connection.execute(
+            update(outbox).where(outbox.c.id == mail).values(sent_at=at, next_at=None, claimed_by=None, error=None)
+        )
 
     def defer(self, mail: int, until: datetime, error: str, *, counted: bool = True) -> None:
         """Try again later. `counted=False`: the attempt was none of this mail's fault."""
         attempts = outbox.c.attempts if counted else outbox.c.attempts - 1
         self._connection.execute(
-            update(outbox).where(outbox.c.id == mail).values(next_at=until, error=error[:500], attempts=attempts)
+            update(outbox)
+            .where(outbox.c.id == mail)
+            .values(next_at=until, claimed_by=None, error=error[:500], attempts=attempts)
         )
 
     def fail(self, mail: int, at: datetime, error: str) -> None:
         self._connection.execute(
-            update(outbox).where(outbox.c.id == mail).values(failed_at=at, next_at=None, error=error[:500])
+            update(outbox)
+            .where(outbox.c.id == mail)
+            .values(failed_at=at, next_at=None, claimed_by=None, error=error[:500])
         )
 
-    def wake(self, now: datetime) -> None:
-        """Whatever was claimed or put off by a daemon that is gone is due now: called once, by the only sender."""
-        self._connection.execute(update(outbox).where(outbox.c.next_at > now).values(next_at=now))
+    def free(self, now: datetime) -> None:
+        """Mail that a daemon of this machine had in hand when it ended is due now."""
+        holders = self._connection.execute(
+            select(outbox.c.claimed_by).where(outbox.c.claimed_by.is_not(None)).distinct()
+        )
+        dead = [who for who in holders.scalars() if gone(who)]
+        if dead:
+            self._connection.execute(
+                update(outbox).where(outbox.c.claimed_by.in_(dead)).values(next_at=now, claimed_by=None)
+            )
+
+    def empty_sent(self, before: datetime, limit: int = 1000) -> None:
+        """Drop the bytes of mail that was queued and sent before this time; that it was sent stays on record."""
+        old = (
+            select(outbox.c.id)
+            .where(outbox.c.queued_at < before, outbox.c.next_at.is_(None), outbox.c.raw.is_not(None))
+            .limit(limit)
+        )
+        self._connection.execute(update(outbox).where(outbox.c.id.in_(old)).values(raw=None))
 
     def waiting(self) -> int:
         return int(self._connection.execute(select(func.count()).where(outbox.c.next_at.is_not(None))).scalar_one())

@@ -51,6 +51,11 @@ class Store:
         self.engine = engine
         self._reader = engine.execution_options(readonly=True)
 
+    @property
+    def shared(self) -> bool:
+        """Whether daemons on several machines can work on it together."""
+        return self.engine.dialect.name == "postgresql"
+
     @contextmanager
     def begin(self, lease: Lease | None = None) -> Iterator[Transaction]:
         """A writing transaction. With a lease: it commits only while the lease is still ours (raises LeaseLost)."""

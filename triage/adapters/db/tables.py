@@ -184,6 +184,7 @@ outbox = Table(
     Column("raw", LargeBinary),  # the mail as it leaves; emptied some time after it has left
     Column("queued_at", Utc, nullable=False),
     Column("next_at", Utc),  # when to try; NULL: done, one way or the other
+    Column("claimed_by", String(200)),  # who has it in hand until next_at
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("sent_at", Utc),
     Column("failed_at", Utc),
@@ -191,7 +192,11 @@ outbox = Table(
 )
 Index("outbox_due", outbox.c.next_at, sqlite_where=text("next_at IS NOT NULL"),
       postgresql_where=text("next_at IS NOT NULL"))  # fmt: skip
+Index("outbox_claimed", outbox.c.claimed_by, sqlite_where=text("claimed_by IS NOT NULL"),
+      postgresql_where=text("claimed_by IS NOT NULL"))  # fmt: skip
 Index("outbox_recipient", outbox.c.recipient, outbox.c.queued_at)
+Index("outbox_old", outbox.c.queued_at, sqlite_where=text("raw IS NOT NULL AND next_at IS NULL"),
+      postgresql_where=text("raw IS NOT NULL AND next_at IS NULL"))  # fmt: skip
 Index("outbox_ticket", outbox.c.ticket)
 Index("outbox_mail", outbox.c.mail)
 

@@ -1,0 +1,70 @@
+"""The key that signs ticket tokens: made at the first start, readable by the daemon's user alone.
+
+One key in hexadecimal a line. The first signs; the others, from before a rotation, are still accepted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+from triage.core.errors import ConfigError
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_KEPT = 4  # keys that are still accepted after rotations
+
+
+def load(file: Path) -> tuple[bytes, ...]:
+    """All keys, the signing one first; made when there is none. Raises ConfigError when the file is of no use."""
+    try:
+        return _read(file)
+    except FileNotFoundError:
+        _write(file, [secrets.token_hex(32)], exclusive=True)
+        return _read(file)
+
+
+def rotate(file: Path) -> None:
+    """A new key signs from now on; tokens of the last few keys are still known."""
+    old = [key.hex() for key in load(file)]
+    _write(file, [secrets.token_hex(32), *old][:_KEPT])
+
+
+def is_private(file: Path) -> bool:
+    """Whether only its owner can read a file."""
+    return not file.exists() or not file.stat().st_mode & 0o077
+
+
+def _read(file: Path) -> tuple[bytes, ...]:
+    try:
+        lines = file.read_text("ascii").split()
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: the key cannot be read: {error}") from None
+    if not lines or not all(_KEY.fullmatch(line) for line in lines):
+        raise ConfigError(f"{file}: not a key file; move it away, a new one is made at the next start")
+    if not is_private(file):
+        raise ConfigError(f"{file}: others can read the key; run chmod 600 {file}")
+    return tuple(bytes.fromhex(line) for line in lines)
+
+
+def _write(file: Path, keys: list[str], exclusive: bool = False) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
+            out.write("\n".join(keys) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            if exclusive:
+                os.link(temporary, file)  # another start may have made it meanwhile: then that one holds
+                temporary.unlink()
+            else:
+                temporary.replace(file)
+        except FileExistsError:
+            temporary.unlink()
+    except OSError as error:
+        raise ConfigError(f"{file}: the key cannot be written: {error.strerror}") from None

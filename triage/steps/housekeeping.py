@@ -1,0 +1,49 @@
+"""A round over what has grown old: kept bytes of mail, closed tickets, the bytes of sent mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from triage.adapters.db.store import Store
+
+
+class RawPort(Protocol):
+    def sweep(self, now: datetime) -> int: ...
+
+
+class KeepPort(Protocol):
+    @property
+    def closed_days(self) -> int: ...
+
+    @property
+    def raw_days(self) -> int: ...
+
+
+class Housekeeping:
+    """Deletes what is not kept any longer."""
+
+    def __init__(
+        self,
+        store: Store,
+        raws: RawPort,
+        keep: KeepPort,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store, self._raws, self._keep, self._now = store, raws, keep, now
+
+    def round(self) -> None:
+        """One turn; each transaction is short."""
+        now = self._now()
+        self._raws.sweep(now)
+        with self._store.begin() as tx:
+            tx.outbox.empty_sent(now - timedelta(days=max(1, self._keep.raw_days)))
+        if not self._keep.closed_days:
+            return
+        before = now - timedelta(days=self._keep.closed_days)
+        while True:
+            with self._store.begin() as tx:
+                if not tx.tickets.forget_closed(before):
+                    return
