@@ -44,7 +44,7 @@ def attached(attachments: Sequence[Attachment], signals: Signals) -> Iterator[Ev
         name = part.filename.lower()
         if part.content_type in _MACHINE_TYPES or _NEVER.search(name):
             continue
-        if _DECORATION.search(name) and part.size < _LARGE_PICTURE:
+        if _DECORATION.search(name) and part.size < _LARGE_PICTURE and (part.inline or not pointed_at):
             continue
         if (_MAILER_NAME.match(name) or (part.inline and not name)) and not pointed_at and part.size < _LARGE_PICTURE:
             continue
@@ -65,7 +65,7 @@ def pasted(passage: Passage) -> Iterator[tuple[float, Evidence]]:
             continue
         end = passage.text.find("\n\n", gap.end())
         end = min(end if end >= 0 else len(passage.text), gap.end() + 200)
-        below = "\n" in gap.group() and gap.end() < end
+        below = "\n" in gap.group() and gap.end() < end and not passage.text.startswith("http", gap.end())
         if below or any(gap.end() <= other.start < end for other in failures):
             yield 1.0, Evidence(hit.rule.id, hit.rule.clause, passage.text[hit.start : end].strip())
 

@@ -10,6 +10,7 @@ that could be one. What may follow depends on the clue:
     clue.account_after a name before it: the Acme Haulage account
     clue.sign_in       an e-mail address in the same sentence is an account's
     clue.asset         a vehicle's code, number or name in quotes: truck 23, unit "T-14", KCF 907T
+    clue.asset_name    a vehicle's or device's name, in quotes or in capitals
     clue.plate         a number plate of any country
     clue.device        a long number, a name in quotes
     clue.device_id     any code with a digit
@@ -32,16 +33,21 @@ from triage.core.reading.matches import Hit, Signals
 _SHARES = {"certain": 0.97, "likely": 0.85, "name": 0.75}
 
 # Between a clue and its value: a colon, a number sign, an opening bracket; nothing that ends the thought.
-_GAP = re.compile(r"[ \t]{0,3}(?:[:=#№(\[–—-]|[nN][°º.]|[nN]ro\.?|[iI][dD][:=#]?){0,2}[ \t]{0,3}(?:[(\[#])?")
+_GAP = re.compile(
+    r"(?:[ \t]{0,3}:[ \t]{0,3}\n[ \t]{0,3})?[ \t]{0,3}(?:[:=#№(\[–—-]|[nN][°º.]|[nN]ro\.?|[iI][dD][:=#]?){0,2}"
+    r"[ \t]{0,3}(?:[(\[#])?"
+)
 _QUOTED = re.compile(
     r"\"([^\"\n]{2,44})\"|“([^”\n]{2,44})[”\"]|«([^»\n]{2,44})»|'([^'\n]{2,44})'(?!\w)|‘([^’\n]{2,44})’(?!\w)"
 )
 _NUMBER = re.compile(r"\d{2,15}(?![\w%°/@-]|[.,:]\d)")
 _EMAIL = re.compile(r"[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
 _LOGIN = re.compile(r"(?=[\w.-]{0,40}[_.\d])[A-Za-z][A-Za-z0-9]{1,30}(?:[_.-][A-Za-z0-9]{1,30}){0,4}(?![\w@/])")
+_PLAIN_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9]{3,30}(?=[,;)]|[ \t]{0,3}(?:\n|$))")  # all that follows "login:"
 _FILE = re.compile(
     r"\.(?:xml|conf|log|json|csv|xlsx?|kml|php|java|js|py|jar|apk|sql|ini|html?|png|jpe?g|com|net|org|io)$"
 )
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _SETTING = re.compile(r"[=<>{}]")  # no name has these
 _NAME_WORD = r"[A-ZÁÉÍÓÚÑÜÇА-Я][\w'’&-]{0,24}\.?"
 _LINK = r"(?:de|del|la|las|los|el|y|e|da|do|dos|of|and|&|van|von|di)"
@@ -49,7 +55,7 @@ _NAME = re.compile(rf"{_NAME_WORD}(?:[ \t](?:{_LINK}[ \t]){{0,2}}{_NAME_WORD}){{
 _NAME_BEFORE = re.compile(rf"(?:{_NAME_WORD}[ \t](?:{_LINK}[ \t])?){{1,4}}{_NAME_WORD}(?:['’]s?)?[ \t]{{1,2}}$")
 _CODE = re.compile(
     r"(?:[A-Z]{1,5}[ -]?\d{1,6}(?:[ -]?(?:[A-Z]{1,3}|\d{1,4})){0,2}"
-    r"|\d{1,4}[ -]?[A-Z]{1,3}(?:[ -]?[A-Z0-9]{1,4}){0,2})(?![\w-])"
+    r"|\d{1,4}[ -]?[A-Z]{1,3}(?:[ -]?[A-Z0-9]{1,4}){0,2}|[a-z]{1,4}-\d{1,5})(?![\w-])"
 )
 _PLATE = re.compile(r"(?=[A-Za-z -]{0,8}\d)[A-Za-z0-9]{1,7}(?:[ -][A-Z0-9]{1,4}){0,3}(?![\w-])")
 _ANY_CODE = re.compile(r"(?=[A-Za-z._-]{0,16}\d)[A-Za-z0-9][A-Za-z0-9._-]{1,30}(?<![._-])")
@@ -180,6 +186,9 @@ def _account_id(passage: Passage, at: int, *, numbers_only: bool) -> int:
         match = shape.match(text, at)
         if match and not _SETTING.search(match.group()):
             return match.end()
+    plain = _PLAIN_LOGIN.match(text, at)
+    if plain and text[at - 2 : at].strip()[-1:] in (":", "="):
+        return plain.end()
     login = _LOGIN.match(text, at)
     if login and any(char in "_.0123456789" for char in login.group()) and not _FILE.search(login.group().lower()):
         return 0 if passage.is_model(login.start(), login.end()) else login.end()
@@ -217,6 +226,7 @@ def _addresses(passage: Passage) -> Iterator[Identifier]:
 def _assets(passage: Passage) -> Iterator[Identifier]:
     for signal, shape, share in (
         ("clue.asset", _vehicle, "likely"),
+        ("clue.asset_name", _asset_name, "name"),
         ("clue.plate", _plate, "certain"),
         ("clue.device", _device, "certain"),
         ("clue.device_id", _device_id, "certain"),
@@ -253,6 +263,16 @@ def _vehicle(passage: Passage, at: int) -> int:
     return number.end() if number and not passage.counts_something(*number.span()) else 0
 
 
+def _asset_name(passage: Passage, at: int) -> int:
+    quoted = _QUOTED.match(passage.text, at)
+    if quoted:
+        return 0 if _SETTING.search(quoted.group()) else quoted.end()
+    name = _NAME.match(passage.text, at)
+    if not name or passage.starts_no_name(at) or passage.is_model(*name.span()):
+        return 0
+    return 0 if passage.shouts(at, name.end()) else name.end()
+
+
 def _plate(passage: Passage, at: int) -> int:
     plate = _PLATE.match(passage.text, at)
     return plate.end() if plate and len(plate.group()) >= 4 else 0
@@ -260,8 +280,8 @@ def _plate(passage: Passage, at: int) -> int:
 
 def _device(passage: Passage, at: int) -> int:
     number = _NUMBER.match(passage.text, at)
-    if number and len(number.group()) >= 5 and not passage.counts_something(*number.span()):
-        return number.end()
+    if number and len(number.group()) >= 4 and not _YEAR.fullmatch(number.group()):
+        return 0 if passage.counts_something(*number.span()) else number.end()
     quoted = _QUOTED.match(passage.text, at)
     if not quoted or passage.is_model(*quoted.span()) or passage.tells_an_amount(*quoted.span()):
         return 0
