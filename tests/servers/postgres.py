@@ -73,5 +73,5 @@ class Postgres:
         return f"postgresql+psycopg://triage@/{name}?host={self.dir}"
 
     def _answers(self) -> bool:
-        command = [self._psql, "-h", self.dir, "-U", "triage", "-qc", "SELECT 1", "postgres"]
+        command: list[str | Path] = [self._psql, "-h", self.dir, "-U", "triage", "-qc", "SELECT 1", "postgres"]
         return subprocess.run(command, capture_output=True, cwd="/", env=os.environ, timeout=30).returncode == 0

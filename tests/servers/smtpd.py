@@ -114,7 +114,7 @@ class Smtpd:
         for task in tasks:
             task.cancel()
         for session in tuple(self._open):
-            if session.transport is not None:
+            if isinstance(session.transport, asyncio.WriteTransport):
                 session.transport.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -226,7 +226,7 @@ class Smtpd:
         if fault.answer == HANG:
             await asyncio.get_running_loop().create_future()
         if fault.answer == DROP or fault.answer.startswith("421"):
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.WriteTransport)
             if fault.answer.startswith("421"):
                 server.transport.write(fault.answer.encode() + b"\r\n")
             server.transport.close()

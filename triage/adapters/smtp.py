@@ -51,7 +51,7 @@ class SmtpSettings:
     password: str = field(default="", repr=False)
     ca_file: str | None = None  # PEM; None: what the system trusts
     hostname: str = "[127.0.0.1]"  # what we call ourselves in EHLO
-    connections: int = 2  # kept at most
+    connections: int = 4  # kept at most: a far server answers four times for one mail
     connect_seconds: float = 15
     send_seconds: float = 120  # for one mail, log-in included
 
