@@ -9,12 +9,12 @@ Work is linear and bounded: see `MAX_CHARS`, `MAX_LINES` and `body_marks.LINE`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from triage.core.model import Body
 from triage.core.reading import body_marks as marks
-from triage.core.reading.body_closing import banner_lines, closing_start
+from triage.core.reading.body_closing import banner_lines, closing_start, without_footers
 
 MAX_CHARS = 200_000  # beyond it a text is not taken apart line by line
 MAX_LINES = 3_000
@@ -157,27 +157,25 @@ def _mark(lines: list[str], fates: Sequence[str], at: int, quote_follows: bool, 
         return _Mark(start, at + max(block, 1), below, bool(block), fate)
     if not marks.ends_like_attribution(stripped, quote_follows):
         return None
-    first = _attribution_start(lines, fates, at, quote_follows)
+    first = _attribution_start(lines, fates, at, quote_follows, marks.begins_like_attribution)
     if first is not None:
         return _Mark(first, at + 1, QUOTE, not quote_follows, QUOTE)
     cut = marks.attribution_in_line(line)
     if cut > 0:
         lines[at] = line[:cut].rstrip(" -\t")
         return _Mark(at, at + 1, QUOTE, not quote_follows, OWN)
-    return None
+    first = _attribution_start(lines, fates, at, quote_follows, lambda _: True)
+    return None if first is None else _Mark(first, at + 1, QUOTE, not quote_follows, QUOTE)
 
 
-def _attribution_start(lines: Sequence[str], fates: Sequence[str], at: int, quote_follows: bool) -> int | None:
-    """The first line of the attribution that ends at this line: the nearest above that begins like one."""
+def _attribution_start(
+    lines: Sequence[str], fates: Sequence[str], at: int, quote_follows: bool, begins: Callable[[str], bool]
+) -> int | None:
+    """The first line of the attribution that ends at this line: the nearest above where it can begin."""
     for first in range(at, max(-1, at - marks.MARK_LINES), -1):
         if first < at and fates[first] != OWN:
             break
-        if marks.begins_like_attribution(lines[first]) and marks.attribution(lines[first : at + 1], quote_follows):
-            return first
-    for first in range(at, max(-1, at - 2), -1):
-        if first < at and fates[first] != OWN:
-            break
-        if marks.attribution(lines[first : at + 1], quote_follows):
+        if begins(lines[first]) and marks.attribution(lines[first : at + 1], quote_follows):
             return first
     return None
 
@@ -218,6 +216,7 @@ def _without_closing(segments: Sequence[list[str]], sender: frozenset[str]) -> t
         if any(line.strip() for line in last[:start]):
             kept.append(last[:start])
             break
+    kept = [without_footers(segment) for segment in kept]
     return _paragraphs(kept), "\n\n".join(filter(None, closings))
 
 

@@ -18,7 +18,14 @@ LINE = 300  # characters of a line that are looked at
 _DELIMITER = re.compile(r"^(?:-{2,5}|—{1,3}|–{1,3}|_{2,60}|-{6,60}|[*=~]{3,60}|⸻)[ \t]*$")
 _SENT_FROM = re.compile(rf"^[\W_]{{0,4}}(?:{SENT_FROM})(?!\w)")
 _SENT_LAST = re.compile(r"(?:gönderildi|送信|보냄|küldve|sendt|から送信)\W{0,3}$")
-_DEVICE = re.compile(rf"(?<!\w)(?:{DEVICES})(?!\w)|iphone|ipad|android|outlook|samsung|blackberry|手机")
+_SENT_FROM_MY = re.compile(r"^[\W_]{0,4}(?:sent|get|env|gesendet|von meinem|diese nachricht|mandado|escrito)")
+_FROM_MY = re.compile(
+    r"^[\W_]{0,4}(?:from my|från min|fra min|desde mi|von meinem|de mon|get|\w{2,20} from (?:my )?mobile)(?!\w)"
+)
+_MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,60})\]\([^()]{1,200}\)|<https?:[^<>]{1,200}>")
+_DEVICE = re.compile(
+    rf"(?<!\w)(?:{DEVICES})(?!\w)|iphone|ipad|android|outlook|samsung|blackberry|手机|mobil|telefon|smartphone"
+)
 
 # Formulas that end a letter, by language. `_THANKS` ones end it too, but may be all there is to say.
 _REGARDS = (
@@ -199,6 +206,7 @@ _PARTICLES = frozenset(
         "mac",
     ]
 )
+_SIGNS_AROUND = re.compile(r"^[\W_]+|[^\w)]+$")
 _PS = re.compile(r"^p\.?\s?[sd]\.?\s?[:.,\-–]?\s", re.IGNORECASE)
 _DISCLAIMER = re.compile(
     r"^[\W_]{0,4}(?:(?:legal |privacy |confidentiality |email |e-mail |important |electronic )*(?:disclaimer"
@@ -234,7 +242,7 @@ _DISCLAIMER = re.compile(
     r"|(?:niniejsza|ta) wiadomość\b.{0,80}(?:poufn|przeznaczon)|treść tej wiadomości"
     r"|you (?:received|are receiving) this (?:message|email|e-mail|mail) because|to unsubscribe|unsubscribe:"
     r"|reply to this (?:e-?mail|message) directly|view it on github|para cancelar la suscripción"
-    r"|—?\s?you are receiving this because|manage your (?:subscription|notification)|_{10,}$)"
+    r"|—?\s?you are receiving this because|manage your (?:subscription|notification))"
 )
 _BANNER = re.compile(
     r"^[\W_]{0,6}(?:caution|warning|external(?: e-?mail| sender| message)?|atención|precaución|achtung|attention"
@@ -251,17 +259,32 @@ _BANNER_BODY = re.compile(
 
 def is_footer(line: str) -> bool:
     """ "Sent from my iPhone" and its kin; a sentence that begins like one is none."""
-    text = line[:LINE].strip().casefold()
-    if len(text) > 120:
+    text = _MARKDOWN_LINK.sub(lambda m: m[1] or "", line[:LINE].strip()).lower()
+    if len(text) > 120 or text[-1:] == "?":
         return False
     words = len(text.split())
+    device = _DEVICE.search(text) is not None
     if _SENT_FROM.match(text):
-        if not _DEVICE.search(text):
-            return words <= 6 and "," not in text and "my " in text and text[-1] not in ".?"
-        # "Sent from my iPhone, please excuse ..." may go on; a sentence about a mail that was sent is longer or asks
-        opening = text.startswith(("sent", "get ", "env", "gesendet", "von", "mandado", "escrito"))
-        return words <= 9 or (words <= 18 and opening and "?" not in text)
-    return words <= 8 and _SENT_LAST.search(text) is not None and _DEVICE.search(text) is not None
+        if not device:
+            return words <= 6 and "," not in text and ("my " in text or words <= 3) and text[-1] != "."
+        return words <= 9 or (words <= 18 and _SENT_FROM_MY.match(text) is not None)
+    return device and words <= 8 and (_SENT_LAST.search(text) is not None or _FROM_MY.match(text) is not None)
+
+
+def without_footers(lines: Sequence[str]) -> list[str]:
+    """The lines without footers of phones that stand alone amid the text (a reply below its quote, a mail in"
+    " parts)."""
+    last = len(lines) - 1
+    return [
+        line
+        for i, line in enumerate(lines)
+        if not (
+            line.strip()
+            and is_footer(line)
+            and (i == 0 or not lines[i - 1].strip())
+            and (i == last or not lines[i + 1].strip())
+        )
+    ]
 
 
 def is_disclaimer(line: str) -> bool:
@@ -291,7 +314,7 @@ def formula_rest(line: str) -> str | None:
     match = _FORMULA.match(text.lower())
     if match is None:
         return None
-    return text[match.end() :].strip(" \t,.!:;-–—~*_/|\xa0)…")
+    return _SIGNS_AROUND.sub("", text[match.end() :])
 
 
 def is_formula(line: str) -> bool:

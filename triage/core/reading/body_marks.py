@@ -13,10 +13,15 @@ from triage.core.reading.body_words import (
     FORWARD_PREFIXES,
     FORWARDED,
     HEADERS,
+    INTRO_LINK,
     INTRO_START,
+    MONTHS,
     ORIGINAL,
+    PRONOUNS,
     REPLY_ABOVE,
-    WEEKDAYS,
+    USER,
+    WEEKDAYS_LONG,
+    WEEKDAYS_SHORT,
     WROTE,
     WROTE_UNSPACED,
 )
@@ -27,10 +32,15 @@ HEADER_LINES = 16  # a header block with its wrapped and blank lines
 
 _WROTE = re.compile(rf"(?<!\w)(?:{WROTE})(?!\w)|{WROTE_UNSPACED}")
 _WROTE_LAST = re.compile(rf"(?:(?<!\w)(?:{WROTE})|{WROTE_UNSPACED})[\s*_.…-]*$")
-_START = re.compile(rf"^(?:{INTRO_START})(?=[\s,.:\d])")
-_WEEKDAY = re.compile(rf"^(?:{WEEKDAYS})[a-zа-яё]{{0,8}}\.?,?\s")
+_DAY = rf"(?:(?:{WEEKDAYS_LONG})[^\W\d_]{{0,9}}|(?:{WEEKDAYS_SHORT}))[.,،'׳״]{{0,2}}"
+# "On Tue, Jul 8", "El 08/07", "Il giorno mar 8": a date close behind the first word, as no sentence begins.
+_BEGINS = re.compile(
+    rf"^(?:(?:{INTRO_START})[\s,.-]{{1,2}}(?:(?:{INTRO_LINK})\s)?(?:{_DAY}\s(?:[^\W\d_]{{3,12}}[.,]?\s)?)?"
+    rf"|{_DAY}\s(?:[^\W\d_]{{3,12}}[.,]?\s)?)(?:(?:{MONTHS})[a-z]{{0,6}}[.,]?\s)?['\"(]?\d"
+)
+_CITES = re.compile(r"^(?:quoting|zitat von|citando a?|citat|cytuję|in message)\s")
 _DATE_FIRST = re.compile(
-    r"^(?:\d{4}[-/.年]\s?\d{1,2}|\d{1,2}(?:[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}"
+    r"^(?:\d{4}[-/.年]\s?\d{1,2}|\d{1,2}(?:[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}|:\d{2}"
     r"|\.?\s(?:de\s)?[^\W\d_]{3,12}\.?,?\s(?:de\s)?\d{4}))"
 )
 _WHEN = re.compile(r"\d{1,2}\s?[:.h]\s?\d{2}|(?:19|20)\d\d|\d{1,2}[./-]\d{1,2}|\d\s?(?:[ap]\.?\s?m|uhr)\b|\d{1,2}年")
@@ -51,6 +61,13 @@ _REPLY_ABOVE = re.compile(REPLY_ABOVE)
 _PREFIX = re.compile(
     rf"^\s*(?:\[[^\]]{{1,40}}\]\s*)?(?:{FORWARD_PREFIXES})\s?(?:\[\d{{1,2}}\])?\s?[:：]", re.IGNORECASE
 )
+_DASHES = ("--", "——", "––", "**", "==")
+_PRONOUNS = frozenset(PRONOUNS.split("|"))
+_USER = frozenset(USER.split("|"))
+_NAME_FIRST = re.compile(
+    r"^[^\W\d_][\w.'-]{1,20}(?: [^\W\d_a-z][\w.'-]{0,20}){0,2} "
+    r"(?:on|wrote on|schrieb am|schreef op|escribió el|a écrit le|ha scritto il|escreveu em|skrev den|napsal dne) "
+)
 _HEADER_SIGNS = "*_>|# \t\u200e\u200f\xa0"
 
 
@@ -67,47 +84,71 @@ def plain(line: str) -> str:
 def attribution(lines: Sequence[str], quote_follows: bool) -> bool:
     """Are these lines, joined, "On ... wrote:"? `quote_follows`: the next line with text begins with `>`.
 
-    Without quote marks below, the line must say when or by which address, for everything below it will be dropped.
+    Without quote marks below, everything below will be dropped: then it must say when, and who by name or address.
     """
-    joined = " ".join(line[:LINE].strip(" \t\xa0") for line in lines)
-    if len(joined) > 2 * LINE or len(joined) < 5:
+    joined = " ".join(line[:LINE].strip(" \t\xa0") for line in lines).replace("< ", "<")
+    if not 5 <= len(joined) <= 2 * LINE:
         return False
-    dashed = joined[:2] in ("--", "——", "––") and joined[-2:] in ("--", "——", "––")
-    text = joined.strip(_MARKUP).casefold()
-    colon = text[-1:] in (":", "：")
-    when = _WHEN.search(text) is not None
-    address = _ADDRESS.search(text) is not None or "[mailto:" in text or "<mailto:" in text
-    dated = when or address
-    start = _START.match(text) is not None or _DATE_FIRST.match(text) is not None or _WEEKDAY.match(text) is not None
-    wrote = _WROTE.search(text) is not None
-    if wrote and (colon or dashed or (quote_follows and _WROTE_LAST.search(text) is not None)):
-        if start and dated:
-            return True
-        if dashed or (
-            address
-            and (when or quote_follows or _ADDRESS_LAST.search(joined) is not None or _WROTE_LAST.search(text[:-1]))
-        ):
-            return True
-        return (quote_follows or (when and start)) and (start or len(text) <= 80 or when)
-    if not (start and when):
-        # "Name <address>:" above a quote
-        return quote_follows and colon and address and len(text) <= 120
-    # No verb that we know: the form, date first and address last, is the same in every language.
+    text = joined.strip(_MARKUP)
+    folded = text.lower()
+    colon = folded[-1:] in (":", "：")
+    dashed = joined[:2] in _DASHES and joined[-2:] in _DASHES
+    when = _WHEN.search(folded) is not None
+    address = _ADDRESS.search(folded) is not None or "mailto:" in folded
+    begins = _begins(folded)
+    verbs = list(_WROTE.finditer(folded))
+    ends_with_verb = bool(verbs) and not folded[verbs[-1].end() :].strip(" .:：…*_-")
     ends_with_address = _ADDRESS_LAST.search(joined.rstrip(" *_")) is not None
-    return ends_with_address and (colon or quote_follows)
+    if quote_follows:
+        if verbs and (colon or dashed or ends_with_verb):
+            return begins or address or when or len(text) <= 80
+        if begins and when and (ends_with_address or (colon and len(text) <= 120)):
+            return True
+        return colon and len(text) <= 120 and (address or _CITES.match(folded) is not None)
+    if verbs and (colon or dashed or (address and ends_with_verb)):
+        if when and dashed:
+            return True
+        if address and (begins or when or ends_with_verb or ends_with_address):
+            return begins or when or ends_with_address or not colon or len(text) <= 120
+        return when and ((begins and _names_somebody(text, verbs[-1])) or _NAME_FIRST.match(text) is not None)
+    # No verb that we know: the form, date first and address last, is the same in every language.
+    return begins and when and colon and ends_with_address
+
+
+def _begins(folded: str) -> bool:
+    return _BEGINS.match(folded) is not None or _DATE_FIRST.match(folded) is not None
+
+
+def _names_somebody(text: str, verb: re.Match[str]) -> bool:
+    """Does the verb stand beside a name ("Ann wrote:", "schrieb Ann:"), and not in a sentence ("the client wrote"
+    " us:")?"""
+    after = text[verb.end() :].strip(" :：*_-.\"'")
+    if after:
+        first = after.split()[0]
+        return not first[:1].islower() and first.lower().strip(",.") not in _PRONOUNS
+    before = text[: verb.start()].split()
+    if not before:
+        return False
+    name = before[-1].strip("\"'<>()[],:")
+    if name.lower() in _PRONOUNS:
+        return False
+    if not name[:1].islower() or "@" in name:
+        return True
+    return len(before) > 1 and (before[-2][-1:] in ",:" or before[-2].lower() in _USER)
 
 
 def begins_like_attribution(line: str) -> bool:
-    """Does the line begin with "On", a date or a weekday, in any of the languages?"""
-    text = plain(line)
-    return _START.match(text) is not None or _DATE_FIRST.match(text) is not None or _WEEKDAY.match(text) is not None
+    """Does the line begin with "On Tuesday, 8", a date or a time, in any of the languages?"""
+    return _begins(plain(line)) or _CITES.match(plain(line)) is not None
 
 
 def ends_like_attribution(stripped: str, quote_follows: bool) -> bool:
     """Cheap test that spares the search in lines which can't be the last line of an attribution."""
     if stripped[-1] in ":：>-*_":
         return True
-    return quote_follows and len(stripped) < LINE and _WROTE_LAST.search(stripped[-40:].casefold()) is not None
+    if not (quote_follows or "@" in stripped) or len(stripped) > LINE:
+        return False
+    return _WROTE_LAST.search(stripped[-40:].lower()) is not None
 
 
 def attribution_in_line(line: str) -> int:
@@ -124,8 +165,7 @@ def attribution_in_line(line: str) -> int:
 
 
 def separator(line: str) -> str:
-    """ "original" or "forwarded" for "-----Original Message-----" and its kin, "above" for a ticket system's"
-    " line, else ""."""
+    """ "original" or "forwarded" for "-----Original Message-----" and its kin, "above" for a ticket system's line."""
     if len(line) > LINE:
         return ""
     text = plain(line)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 # "... wrote:" The last word of an attribution line, or the one before its colon.
 WROTE = (
-    "wrote|writes|sent|said"  # en
+    "wrote|writes|sent|said|has written"  # en
     "|escribió|escribio|escribe|ha escrito|escribían|escribia"  # es
-    "|schrieb|schreibt|hat geschrieben|geschrieben|gesendet"  # de
-    "|a écrit|a ecrit|écrit|écrivait|a envoyé"  # fr
+    "|schrieben sie|schrieb|schreibt|hat geschrieben|geschrieben|gesendet"  # de
+    "|a écrit|a ecrit|nous a dit|écrit|écrivait|a envoyé"  # fr
     "|ha scritto|scrisse|scrive|ha inviato"  # it
     "|escreveu|escreve|escreveu o seguinte"  # pt
     "|schreef|heeft geschreven|het volgende geschreven|schrijft"  # nl
@@ -37,22 +37,39 @@ WROTE = (
 # The same in scripts that put no space between words: zh ja ko th hi.
 WROTE_UNSPACED = "写道|寫道|撰寫|撰写|のメール|書きました|작성|님이 쓴 글|เขียนว่า|लिखा"
 
-# What an attribution line may begin with when it begins with neither a date nor a weekday.
+# What an attribution line begins with when not with a date, a time or a weekday; a date must follow it.
 INTRO_START = (
-    "on|at|el|a|le|am|den|il|il giorno|em|no dia|op|w dniu|dnia|dne|dňa|dátum|på|pe|pada|tanggal|vào|vào lúc|ngày"
-    "|в|от|на|у|στις|la|în|kl|kl\\.|i|ons|man|tir|tor|fre|lør|søn|za dan|dana|בתאריך|ב-|في|在|于|於|quoting|citando"
-    "|zitat von"
-    "|citando a|quoting from|le|la data di|ma|tanggal|pirmd|antr"
+    "on|at|el|a|le|am|den|il|em|no dia|op|w|dnia|dne|dňa|på|pe|pada|vào|vào lúc|ngày|в|от|на|у|στις|la|în|in|kl|i"
+    "|ons|dana"
+    "|בתאריך|ב|في|في يوم|在|于|於|ma|tanggal"
 )
+INTRO_LINK = "giorno|dniu|data|date du|tanggal|יום|lúc|the|dia|dato"
+WEEKDAYS_LONG = (
+    "mon|tue|wed|thu|fri|sat|sun|lun|mar|mié|mie|jue|vie|sáb|sab|dom|mont|dien|mitt|donn|frei|sams|sonn|mer|jeu"
+    "|ven|sam|dim"
+    "|gio|seg|ter|qua|qui|sex|sáb|maan|dins|woen|vrij|zate|zond|pon|wto|śro|czw|pią|piąt|sob|nie|niedz|понед"
+    "|вторн|сред|четв"
+    "|пятн|субб|воскр|понеділ|вівтор|серед|пʼятн|субот|неділ|pzt|paz|sal|çar|per|cum|cmt|cuma|mån|tis|ons|tors"
+    "|fre|lör|sön"
+    "|man|tir|lør|søn|maanan|tiist|keski|torst|perjan|lauan|sunnun|úter|stře|čtv|pát|neděl|hét|kedd|szer|csüt|pén"
+    "|szom|vas"
+    "|δευ|τρί|τετ|πέμ|παρ|σάβ|κυρ|jum|sen|sel|rab|kam|min|الاثنين|الثلاثاء|الأربعاء|الخميس|الجمعة|السبت|الأحد"
+)
+WEEKDAYS_SHORT = (
+    "mo|di|mi|do|fr|sa|so|ma|wo|vr|za|zo|wt|śr|pt|пн|вт|ср|чт|пт|сб|вс|нд|ke|to|pe|la|su|ti|po|út|st|čt|pá|ne|pi"
+    "|th|t2|cn"
+    "|א|ב|ג|ד|ה|ו|ש"
+)
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 
-WEEKDAYS = (
-    "mon|tue|wed|thu|fri|sat|sun|lun|mar|mié|mie|jue|vie|sáb|sab|dom|mo|di|mi|do|fr|sa|so|mer|jeu|ven|sam|dim|gio"
-    "|seg|ter|qua|qui|sex|ma|wo|vr|za|zo|pon|wt|śr|czw|pt|niedz|пн|вт|ср|чт|пт|сб|вс|понедельник|вторник|среда"
-    "|четверг"
-    "|пятница|суббота|воскресенье|понеділок|вівторок|середа|четвер|пʼятниця|субота|неділя|pzt|sal|çar|per|cum|cmt|paz"
-    "|månd|tisd|onsd|torsd|fred|lørd|søn|man|tirs|tors|ons|lör|sön|mån|tis|tor|fre|ke|to|pe|la|su|ti|po|út|st|čt"
-    "|pá|so|ne"
+# "Juan wrote us": words beside the verb by which a sentence of the sender betrays itself.
+PRONOUNS = (
+    "me|nos|le|les|te|os|us|mich|uns|ihm|ihr|lui|ci|mi|vi|mij|ons|мне|нам|also|already|ya|just|previously|to|que"
+    "|that|he"
+    "|she|they|i|we"
 )
+# Words that stand before a user's name, which may be lower case.
+USER = "пользователь|користувач|użytkownik|user|usuario|utente|benutzer|χρήστης|odesílatel|via"
 
 # Header names of a quoted block, by what they hold.
 HEADERS: dict[str, str] = {
@@ -209,11 +226,11 @@ SENT_FROM = (
 DEVICES = (
     "iphone|ipad|ipod|ios|android|galaxy|samsung|huawei|xiaomi|redmi|poco|realme|oppo|vivo|oneplus|motorola|moto"
     "|nokia|htc|lg|sony|xperia"
-    "|pixel|blackberry|windows|outlook|yahoo|gmail|mail|correo|mobile|móvil|movil|phone|smartphone|celular|tablet"
+    "|pixel|blackberry|windows|outlook|yahoo|gmail|mobile|cell|móvil|movil|phone|smartphone|celular|tablet"
     "|handy|mobil|telefon"
     "|teléfono|telefono|mobiel|mobilny|aol|proton|protonmail|mailbox|thunderbird|spark|airmail|acompli|nine"
     "|bluemail|mailbird|zoho"
-    "|inbox|hotmail|webmail|email|e-mail|device|dispositivo|gerät|appareil|mac|macbook|palm|treo|tmobile|t-mobile"
+    "|hotmail|webmail|device|dispositivo|gerät|appareil|mac|macbook|palm|treo|tmobile|t-mobile"
     "|verizon|at&t|honor"
     "|компьютера|телефона|почты|айфона|мобильной|смартфона|устройства|手机|網易|网易|邮箱|qq|canary|superhuman|front"
     "|missive|hey|yandex"
