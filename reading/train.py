@@ -29,7 +29,7 @@ from triage.core.reading.learned import Wording, wording
 CORPUS = Path(__file__).parent / "corpus"
 NOTHING = "null"  # the value of out_of_scope when nothing is
 # How much the weight of a word rule counts beside the learned weights; found on labelled mails apart from the corpus.
-LABELS = {"service": 1.5, "request_type": 1.0, "out_of_scope": 2.0}
+LABELS = {"service": 1.5, "request_type": 1.5, "out_of_scope": 2.0}
 EPOCHS = 15
 RATE = 0.3
 DECAY = 1e-3

@@ -19,9 +19,8 @@ from triage.core.reading.matches import Hit, Lexicon, Signals
 from triage.core.reading.segments import units
 
 _CLEAR = 1.0  # a weight from which a signal settles a value by itself
-_MOST = 6.0  # what the rules can say for one value, however often its words stand there
-_SUBJECT = 0.5  # what a word of the subject weighs more than one of the text
 _OUT = 1.8  # what must speak for "out of scope" more than against it: a partner is not turned away on a hint
+_UNKNOWN = -6.0  # the learned score of a value that no example mail had
 _NOTHING = "null"  # how the learned weights call a label without a value
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|\S{1,80}@\S{1,120}|<[^<>\n]{1,300}>")
 
@@ -160,18 +159,26 @@ def _scores(found: Passage, label: str, values: Sequence[str]) -> dict[str, floa
     opinion = found.opinions.get(label)
     if opinion is None:
         return {value: weights.get(value, 0.0) for value in values}
-    return {value: opinion.rules * weights.get(value, 0.0) + opinion.scores.get(value, -_MOST) for value in values}
+    return {value: opinion.rules * weights.get(value, 0.0) + opinion.scores.get(value, _UNKNOWN) for value in values}
 
 
 def _rule_weights(signals: Signals, label: str, values: Sequence[str]) -> dict[str, float]:
-    """The weight of the rules of each value; what stands in the subject counts more."""
+    """The weight of the rules of each value; what stands in the subject counts twice.
+
+    The heaviest rule counts whole, each further one half of the one before: five words that hint at a row do not make
+    up for one that names another.
+    """
     found: dict[str, float] = {}
     for value in values:
-        name = f"{label}.{value}"
-        hits = signals.of(name)
-        if hits:
-            subject = {hit.rule.id: hit.rule.weight for hit in hits if hit.in_subject}
-            found[value] = min(signals.weight(name) + _SUBJECT * sum(subject.values()), _MOST)
+        rules: dict[str, float] = {}
+        for hit in signals.of(f"{label}.{value}"):
+            weight = hit.rule.weight * (2 if hit.in_subject else 1)
+            if abs(weight) > abs(rules.get(hit.rule.id, 0.0)):
+                rules[hit.rule.id] = weight
+        if rules:
+            speaking = sorted((weight for weight in rules.values() if weight > 0), reverse=True)
+            against = sum(weight for weight in rules.values() if weight < 0)
+            found[value] = sum(weight / 2**place for place, weight in enumerate(speaking)) + against
     return found
 
 
