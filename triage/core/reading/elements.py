@@ -8,7 +8,9 @@ signal `field.element`. Words that only name a kind become one by the word besid
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -21,15 +23,24 @@ _AFTER = re.compile(r" (?:[^\W\d_]{1,3} ){0,2}([^\W\d_]{4,20})")  # short words 
 
 def with_elements(signals: Signals, passages: Sequence[Passage], named: Sequence[Identifier]) -> Signals:
     """The signals with the kinds that are made particular, and without names of accounts and assets."""
-    spans = [(one.in_subject, one.start, one.end) for one in named]
+    spans = sorted((one.in_subject, one.start, one.end) for one in named)
     found = [*signals.of("field.element"), *(hit for passage in passages for hit in _particular(passage))]
-    kept = [hit for hit in found if not any(s == hit.in_subject and a <= hit.start < z for s, a, z in spans)]
+    kept = [hit for hit in found if not _inside(spans, hit)]
     return Signals({**signals.hits, "field.element": kept})
+
+
+def _inside(spans: Sequence[tuple[bool, int, int]], hit: Hit) -> bool:
+    """Whether a hit begins inside the last of these spans that begins before it."""
+    place = bisect_right(spans, (hit.in_subject, hit.start, math.inf))
+    if not place:
+        return False
+    in_subject, start, end = spans[place - 1]
+    return in_subject == hit.in_subject and start <= hit.start < end
 
 
 def _particular(passage: Passage) -> Iterator[Hit]:
     text = passage.text
-    plain = frozenset(hit.start for hit in passage.hits("clue.plain"))
+    plain = passage.starts("clue.plain")
     for hit in passage.hits("clue.item_last"):
         before = _BEFORE.search(text, max(0, hit.start - 22), hit.start)
         if before and before.start() not in plain:

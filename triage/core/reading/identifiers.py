@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from triage.core.model import Evidence
 from triage.core.reading.matches import Hit, Signals
@@ -60,6 +61,9 @@ _CODE = re.compile(
 _PLATE = re.compile(r"(?=[A-Za-z -]{0,8}\d)[A-Za-z0-9]{1,7}(?:[ -][A-Z0-9]{1,4}){0,3}(?![\w-])")
 _ANY_CODE = re.compile(r"(?=[A-Za-z._-]{0,16}\d)[A-Za-z0-9][A-Za-z0-9._-]{1,30}(?<![._-])")
 _PHONE = re.compile(r"\(?\+?\d(?:[ ().-]{0,2}\d){6,15}")
+_SAME_SENTENCE = 60  # characters between an address and the words that make it an account's
+_SENTENCE_END = re.compile(r"\n|\. ")
+_MOST_HITS = 200  # of one clue in one passage
 _LONGEST_HEADED = 4  # words of clue and name; a longer row of capitals, the clue included, is a heading
 _SHOUTED = 0.6  # share of words in capitals from which a line tells nothing by its capitals
 
@@ -84,15 +88,17 @@ class Passage:
         self.text = text
         self._signals = signals
         self.in_subject = in_subject
-        self._not_ids = self._starts("clue.not_an_id")
-        self._not_names = self._starts("clue.not_a_name")
+        self._not_ids = self.starts("clue.not_an_id")
+        self._not_names = self.starts("clue.not_a_name")
         self._models = [(hit.start, hit.end) for hit in self.hits("clue.model")]
 
     def hits(self, signal: str) -> list[Hit]:
-        return [hit for hit in self._signals.of(signal) if hit.in_subject == self.in_subject]
+        """What was found here, but only the first: a text of nothing but clues costs no more than a long mail."""
+        return [hit for hit in self._signals.of(signal) if hit.in_subject == self.in_subject][:_MOST_HITS]
 
-    def _starts(self, signal: str) -> frozenset[int]:
-        return frozenset(hit.start for hit in self.hits(signal))
+    def starts(self, signal: str) -> frozenset[int]:
+        """Where the hits of a signal begin, all of them."""
+        return frozenset(hit.start for hit in self._signals.of(signal) if hit.in_subject == self.in_subject)
 
     def counts_something(self, start: int, end: int) -> bool:
         """Whether a number counts what follows, or begins an aside in brackets: 23 days, cars (50 of them)."""
@@ -116,8 +122,8 @@ class Passage:
         row = self.text[start:end]
         if row[0].isupper() and ":" not in row and len(row.split()) > _LONGEST_HEADED:
             return True
-        first = self.text.rfind("\n", 0, start) + 1
-        last = self.text.find("\n", end)
+        first = self.text.rfind("\n", max(0, start - 120), start) + 1
+        last = self.text.find("\n", end, end + 120)
         around = (
             self.text[max(first, start - 120) : start]
             + " "
@@ -212,10 +218,10 @@ def _addresses(passage: Passage) -> Iterator[Identifier]:
     clues = passage.hits("clue.sign_in") + passage.hits("clue.account")
     if not clues:
         return
-    for address in _EMAIL.finditer(passage.text):
+    for address in islice(_EMAIL.finditer(passage.text), _MOST_HITS):
         for hit in clues:
-            between = passage.text[min(hit.end, address.end()) : max(hit.start, address.start())]
-            if len(between) <= 60 and "\n" not in between and ". " not in between:
+            first, last = min(hit.end, address.end()), max(hit.start, address.start())
+            if last - first <= _SAME_SENTENCE and not _SENTENCE_END.search(passage.text, first, last):
                 yield _found(passage, "account", hit, address.start(), address.end(), "likely")
                 break
 

@@ -113,9 +113,14 @@ class Lexicon:
 
     def _forms(self, found: Signals, text: str, in_subject: bool) -> None:
         at = 0
+        chars = set(text)
+        forms = [(form, pattern) for form, pattern in self.forms if not form.needs or not chars.isdisjoint(form.needs)]
         for line in text.split("\n"):
+            if not line:
+                at += 1
+                continue
             chars = set(line)
-            for form, pattern in self.forms:
+            for form, pattern in forms:
                 if form.needs and chars.isdisjoint(form.needs):
                     continue
                 for match in pattern.finditer(line[:_LONGEST_LINE]):
