@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from triage.adapters.pack_files import Place, check_entry, nearest, read_toml
+from triage.adapters.toml_entries import Place, check_entry, nearest, read_toml
 from triage.core.errors import Fault
 from triage.core.pack import NONE, Entry, Id, Pack
 

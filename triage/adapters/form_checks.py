@@ -17,7 +17,7 @@ _parser: Any = re._parser  # type: ignore[attr-defined]  # the only place where 
 
 LONGEST_REPEAT = 1000  # of one character or class
 MOST_ROUNDS = 12  # of a repeat that has variable repeats inside
-_LENGTHS = (*range(8, 46, 4), 90, 400)  # of the lines that are tried
+_LENGTHS = (*range(8, 46, 6), 90, 400)  # of the lines that are tried
 _SLOW_SECONDS = 0.004  # for one line; a good form needs some hundred-thousandths
 
 

@@ -1,21 +1,23 @@
-"""A rule pack held against itself: every name that is used exists, every language has its texts, every request finds
-its response time, every clause is carried.
+"""A rule pack held against itself: every name that is used exists, every language has its texts, every clause is
+carried.
 
 Each check adds its faults and goes on; what depends on an entry that is broken by itself is not reported again.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from triage.adapters.form_checks import fault as form_fault
-from triage.adapters.pack_files import ANY, Sheets, nearest
+from triage.adapters.pack_files import ANY, SIGNALS, Sheets
+from triage.adapters.toml_entries import nearest
 from triage.core.errors import Fault
 from triage.core.hours import window
-from triage.core.pack import CHECKS, NONE, Calendar, Pack, Requirement, Scope, Target
+from triage.core.pack import CHECKS, NONE, Calendar, Scope
 from triage.core.reading.phrases import PhraseError, parse
 
 # attribute of an entry -> the chapter whose ids it names, and what is permitted beside them
@@ -52,18 +54,8 @@ _POLICY_REFERENCES = {
     "fallback_severity": "severities",
     "fallback_deployment": "deployments",
 }
-_CONDITIONS = {"deployments", "severities", "request_types", "services", "scopes", "cells"}
+_PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")  # a phrase of mere words, as most are, is right as it stands
 _TEXTS = ("names", "says", "asks")
-
-# Families of signals whose values are ids of the pack, and what the readers ask for beside them.
-_SIGNALS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "service": ("services", (NONE,)),
-    "request_type": ("request_types", ()),
-    "out_of_scope": ("scopes", (NONE,)),
-    "severity": ("severities", ()),
-    "deployment": ("deployments", ()),
-    "field": ("fields", ()),
-}
 
 
 def check(sheets: Sheets) -> list[Fault]:
@@ -76,11 +68,6 @@ def check(sheets: Sheets) -> list[Fault]:
     faults += _learned(sheets, ids)
     faults += _carriers(sheets, ids)
     return faults
-
-
-def check_whole(pack: Pack, sheets: Sheets) -> list[Fault]:
-    """Faults that show only when all entries are there."""
-    return [*_targets(pack, sheets), *_never_used(pack, sheets)]
 
 
 class _Ids:
@@ -290,10 +277,10 @@ def _learned(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
         place = sheets.place(learned)
         if label != learned.label:
             yield place.fault("label", f"found {learned.label!r}; should be {label!r}, as the file is named")
-        elif label not in _SIGNALS:
-            yield place.fault("label", f"{label!r} is no label that is learned; {nearest(label, _SIGNALS)}")
+        elif label not in SIGNALS:
+            yield place.fault("label", f"{label!r} is no label that is learned; {nearest(label, SIGNALS)}")
         else:
-            chapter, beside = _SIGNALS[label]
+            chapter, beside = SIGNALS[label]
             known = ids.of(chapter) | {*beside, "null"}  # the guide's word for no value
             for value in sorted((learned.start.keys() | learned.weights.keys()) - known):
                 yield place.fault("start", f"{value!r} is not in {chapter}; {nearest(value, known)}, or train it anew")
@@ -301,6 +288,8 @@ def _learned(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
 
 def _phrases(phrases: list[str], key: str, fault: Callable[[str, str], Fault]) -> Iterator[Fault]:
     for number, phrase in enumerate(phrases, 1):
+        if _PLAIN.fullmatch(phrase):
+            continue
         try:
             parse(phrase)
         except PhraseError as error:
@@ -311,8 +300,8 @@ def _signal(signal: str, fault: Callable[[str, str], Fault], ids: _Ids) -> Itera
     family, dot, value = signal.partition(".")
     if not dot or not value:
         yield fault("signal", f"found {signal!r}; should be <label>.<value>, for example service.api")
-    elif family in _SIGNALS:
-        chapter, beside = _SIGNALS[family]
+    elif family in SIGNALS:
+        chapter, beside = SIGNALS[family]
         known = ids.of(chapter) | set(beside)
         if value not in known:
             yield fault("signal", f"{signal!r}: {value!r} is not in {chapter}; {nearest(value, known)}")
@@ -363,48 +352,3 @@ def _no_value(sheets: Sheets, ids: _Ids, name: str) -> str:
         keys = type(sheets.entries[chapter][0]).model_fields if sheets.entries[chapter] else {}
         return "" if not keys or key in keys else f"{chapter} have no key {key!r}; {nearest(key, keys)}"
     return f"{rest!r} is not in {chapter}; {nearest(rest, ids.of(chapter))}"
-
-
-# ---------------------------------------------------------------- tables that are read in order
-
-
-def _cases(pack: Pack) -> Iterator[tuple[str | None, str, str, str | None]]:
-    """(deployment, request type, service, severity) of everything that can be asked."""
-    services = [*pack.service_by_id, NONE]
-    for plan, kind, service in product(pack.deployment_by_id, pack.request_types, services):
-        for severity in pack.severity_by_id if kind.severity else (None,):
-            yield plan, kind.id, service, severity
-
-
-def _targets(pack: Pack, sheets: Sheets) -> Iterator[Fault]:
-    """Every plan finds a response time for every severity, and for what has none."""
-    missing: dict[tuple[str | None, str | None], str] = {}
-    for plan, kind, service, severity in _cases(pack):
-        if pack.target(plan, kind, service, severity) is None:
-            missing.setdefault((plan, severity), f"request type {kind!r}, service {service!r}")
-    for (plan, severity), example in missing.items():
-        what = f"severity {severity!r}" if severity else "requests without a severity"
-        message = f"no target for deployment {plan!r} and {what} (for example {example}); add one"
-        yield Fault(sheets.place(pack.targets[0]).file, "[[target]]", message)
-
-
-def _never_used(pack: Pack, sheets: Sheets) -> Iterator[Fault]:
-    """An entry that others before it always forestall is a mistake in the order; a last one for all the rest is not."""
-    used: set[int] = set()
-    unmet = ""
-    for plan, kind, service, severity in _cases(pack):
-        used.add(id(pack.target(plan, kind, service, severity)))
-        for scope in (None, *pack.scope_by_id):
-            requirement = pack.requirement(plan, kind, service, severity, scope)
-            used.add(id(requirement))
-            if requirement is None and not unmet:
-                unmet = f"deployment {plan!r}, request type {kind!r}, service {service!r}"
-    if unmet:
-        message = f"no entry fits every request (for example {unmet}); add a last one without conditions"
-        yield Fault(sheets.place(pack.requirements[0]).file, "[[requirement]]", message)
-    chapters: list[list[Target] | list[Requirement]] = [pack.targets, pack.requirements]
-    for chapter in chapters:
-        for entry in chapter:
-            if id(entry) not in used and _CONDITIONS & entry.model_fields_set:
-                message = "is never used: entries above it fit all that it fits; move it up, or take it out"
-                yield sheets.place(entry).fault("", message)

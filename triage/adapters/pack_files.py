@@ -7,21 +7,17 @@ one entry is not reported again by all that refer to it.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-import tomllib
-import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
+from triage.adapters.toml_entries import Place, check_entry, nearest, read_toml
 from triage.core.errors import Fault
 from triage.core.pack import (
+    NONE,
     Calendar,
     Cell,
     Clause,
@@ -62,20 +58,17 @@ TABLES: dict[str, tuple[str, type[Entry]]] = {
 }
 SINGLE: dict[str, type[Entry]] = {"policy": Policy, "unsure": Unsure}
 WORD_TABLES: dict[str, type[Entry]] = {"rule": WordRule, "form": Form}
+
+# Families of signals whose values are ids of a chapter, and what the readers ask for beside them.
+SIGNALS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "service": ("services", (NONE,)),
+    "request_type": ("request_types", ()),
+    "out_of_scope": ("scopes", (NONE,)),
+    "severity": ("severities", ()),
+    "deployment": ("deployments", ()),
+    "field": ("fields", ()),
+}
 _OPTIONAL = ("scopes", "fields")
-
-_MOST_BYTES = 4_000_000  # of one file of a pack
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an entry stands, for people."""
-
-    file: str
-    where: str  # 'line 12, service "api"'
-
-    def fault(self, key: str, message: str) -> Fault:
-        return Fault(self.file, ", ".join(part for part in (self.where, key) if part), message)
 
 
 @dataclass(slots=True)
@@ -120,50 +113,6 @@ def read(folder: Path) -> Sheets:
     _learned(sheets)
     _replies(sheets)
     return sheets
-
-
-def read_toml(path: Path, shown: str) -> tuple[dict[str, Any], str, list[Fault]]:
-    """The tables of a file and its text, or the fault that keeps it from being read."""
-    try:
-        data = path.read_bytes()
-        if len(data) > _MOST_BYTES:
-            return {}, "", [Fault(shown, "", f"is larger than {_MOST_BYTES:,} bytes")]
-        text = data.decode("utf-8-sig")
-        return tomllib.loads(text), text, []
-    except OSError as error:
-        return {}, "", [Fault(shown, "", f"cannot be read: {error.strerror}")]
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        return {}, "", [Fault(shown, f"line {line}", "is not UTF-8; save the file with the encoding UTF-8")]
-    except tomllib.TOMLDecodeError as error:
-        return {}, "", [Fault(shown, *_toml_error(str(error)))]
-    except RecursionError:
-        return {}, "", [Fault(shown, "", "is nested too deeply to be read")]
-
-
-def nearest(found: str, known: Iterable[str]) -> str:
-    """What would be right in place of an unknown name: the most similar, or all of them when they are few."""
-    names = sorted(set(known))
-    close = difflib.get_close_matches(found, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    if not names:
-        return "none is known"
-    return "known: " + ", ".join(names[:20]) + (" ..." if len(names) > 20 else "")
-
-
-def check_entry(model: type[Entry], raw: Any, place: Place, faults: list[Fault]) -> Any:
-    """The entry, or None with its faults added."""
-    if not isinstance(raw, dict):
-        faults.append(place.fault("", f"found {_show(raw)}; should be a table"))
-        return None
-    try:
-        return model.model_validate(raw, strict=True)
-    except ValidationError as error:
-        for one in error.errors(include_url=False, include_context=True):
-            key, message = _explain(model, raw, one)
-            faults.append(place.fault(key, message))
-        return None
 
 
 # ---------------------------------------------------------------- the files
@@ -224,28 +173,58 @@ def _words(sheets: Sheets) -> None:
         if not part.is_dir():
             if part.suffix == ".toml":
                 sheets.faults.append(Fault(f"words/{part.name}", "", "should stand in words/<language>/ or words/any/"))
-            continue
-        if part.name not in permitted:
+        elif part.name not in permitted:
             hint = nearest(part.name, permitted)
             sheets.faults.append(Fault(f"words/{part.name}", "", f"no language of this pack; {hint}"))
+        else:
+            for path in sorted(part.glob("*.toml")):
+                _word_file(sheets, part.name, path, f"words/{part.name}/{path.name}")
+    for other, chapters in sheets.manifest.words_of.items() if sheets.manifest else ():
+        _shared_words(sheets, other, chapters, permitted)
+
+
+def _shared_words(sheets: Sheets, other: str, chapters: list[str], languages: list[str]) -> None:
+    """Words of another pack that stands beside this one."""
+    folder = sheets.folder.resolve().parent / other
+    known = {path.stem for path in folder.glob("words/*/*.toml")}
+    for chapter in chapters:
+        if chapter not in known:
+            where = Place(MANIFEST, f"words_of.{other}")
+            what = nearest(chapter, known) if known else f"there is no pack with words in {other}/ beside this one"
+            sheets.faults.append(where.fault("", f"{chapter!r} is no file of words there; {what}"))
             continue
-        rules: list[WordRule] = sheets.rules.setdefault(part.name, [])
-        forms: list[Form] = sheets.forms.setdefault(part.name, [])
-        for path in sorted(part.glob("*.toml")):
-            shown = f"words/{part.name}/{path.name}"
-            raw, text, faults = read_toml(path, shown)
-            sheets.faults += faults
-            for name, value in raw.items():
-                model = WORD_TABLES.get(name)
-                if model is None:
-                    sheets.faults.append(Fault(shown, name, f"unknown table; {nearest(name, WORD_TABLES)}"))
-                elif not _is_list_of_tables(value):
-                    sheets.faults.append(Fault(shown, name, f"should be a list of tables: write [[{name}]]"))
-                else:
-                    for entry, place, _ in _entries(value, name, model, shown, text, sheets.faults):
-                        if entry is not None:
-                            sheets.places[id(entry)] = place
-                            (rules if isinstance(entry, WordRule) else forms).append(entry)
+        for language in languages:
+            path = folder / "words" / language / f"{chapter}.toml"
+            if path.is_file():
+                _word_file(sheets, language, path, f"../{other}/words/{language}/{path.name}", shared=True)
+
+
+def _word_file(sheets: Sheets, language: str, path: Path, shown: str, shared: bool = False) -> None:
+    rules: list[WordRule] = sheets.rules.setdefault(language, [])
+    forms: list[Form] = sheets.forms.setdefault(language, [])
+    raw, text, faults = read_toml(path, shown)
+    sheets.faults += faults
+    for name, value in raw.items():
+        model = WORD_TABLES.get(name)
+        if model is None:
+            sheets.faults.append(Fault(shown, name, f"unknown table; {nearest(name, WORD_TABLES)}"))
+        elif not _is_list_of_tables(value):
+            sheets.faults.append(Fault(shown, name, f"should be a list of tables: write [[{name}]]"))
+        else:
+            for entry, place, _ in _entries(value, name, model, shown, text, sheets.faults):
+                if entry is None or (shared and not _serves(entry.signal, sheets)):
+                    continue
+                sheets.places[id(entry)] = place
+                (rules if isinstance(entry, WordRule) else forms).append(entry)
+
+
+def _serves(signal: str, sheets: Sheets) -> bool:
+    """Whether a signal of another pack speaks of something that this pack has."""
+    family, _, value = signal.partition(".")
+    if family not in SIGNALS:
+        return True
+    chapter, beside = SIGNALS[family]
+    return value in beside or any(entry.id == value for entry in sheets.entries[chapter])
 
 
 def _learned(sheets: Sheets) -> None:
@@ -266,19 +245,30 @@ def _learned(sheets: Sheets) -> None:
 def _replies(sheets: Sheets) -> None:
     folder = sheets.folder / "replies"
     for part in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not part.is_dir():
-            continue
-        if part.name not in sheets.languages:
+        if part.is_dir() and part.name not in sheets.languages:
             hint = nearest(part.name, sheets.languages)
             sheets.faults.append(Fault(f"replies/{part.name}", "", f"no language of this pack; {hint}"))
-            continue
-        texts = sheets.replies.setdefault(part.name, {})
-        for path in sorted(part.glob("*.txt")):
-            shown = f"replies/{part.name}/{path.name}"
+    other = sheets.manifest.replies_of if sheets.manifest else None
+    if other:
+        shared = sheets.folder.resolve().parent / other / "replies"
+        if not shared.is_dir():
+            where = Place(MANIFEST, "replies_of")
+            sheets.faults.append(where.fault("", f"there is no pack with replies in {other}/ beside this one"))
+        _reply_files(sheets, shared, f"../{other}/replies")
+    _reply_files(sheets, folder, "replies")
+
+
+def _reply_files(sheets: Sheets, folder: Path, shown: str) -> None:
+    """The texts in the languages of this pack; later ones take the place of earlier ones."""
+    for language in sheets.languages:
+        for path in sorted((folder / language).glob("*.txt")):
             try:
-                texts[path.stem] = path.read_text(encoding="utf-8-sig")
+                text = path.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as error:
-                sheets.faults.append(Fault(shown, "", f"cannot be read as UTF-8 text: {error}"))
+                name = f"{shown}/{language}/{path.name}"
+                sheets.faults.append(Fault(name, "", f"cannot be read as UTF-8 text: {error}"))
+                continue
+            sheets.replies.setdefault(language, {})[path.stem] = text
 
 
 # ---------------------------------------------------------------- entries and their lines
@@ -303,115 +293,6 @@ def _lines(text: str, table: str) -> list[int]:
     """The lines on which [[table]] stands. tomllib tells no positions; a header in a text of several lines is rare."""
     header = re.compile(rf"[ \t]*\[\[[ \t]*{table}[ \t]*\]\]")
     return [number for number, line in enumerate(text.split("\n"), 1) if header.match(line)]
-
-
-def _toml_error(message: str) -> tuple[str, str]:
-    """(place, what is wrong) of tomllib's "... (at line 3, column 5)"."""
-    match = re.fullmatch(r"(.*) \(at (.*)\)", message, re.DOTALL)
-    if not match:
-        return "", f"is not TOML: {message}"
-    return match.group(2), f"is not TOML: {match.group(1).lower()}"
-
-
-# ---------------------------------------------------------------- words for pydantic's errors
-
-_SHOULD = {
-    "string_type": 'a text in quotes, "..."',
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "list_type": "a list, [...]",
-    "date_type": "a date, 2026-01-31, without quotes",
-    "date_parsing": "a date, 2026-01-31",
-    "date_from_datetime_parsing": "a date, 2026-01-31",
-    "date_from_datetime_inexact": "a date, 2026-01-31",
-}
-
-
-def _explain(model: type[Entry], raw: Mapping[str, Any], error: Any) -> tuple[str, str]:
-    """(key, what was found and what would be right) of one error."""
-    loc: tuple[int | str, ...] = error["loc"]
-    kind: str = error["type"]
-    context: Mapping[str, Any] = error.get("ctx", {})
-    if loc and loc[-1] == "[key]":  # a key of a table, shown as the value that it is
-        loc = loc[:-1]
-        return _key(loc[:-1]), f"found {loc[-1]!r}; {_right(kind, context, str(loc[-1]))}"
-    found = _value(raw, loc)
-    if kind == "missing":
-        return _key(loc), "is missing"
-    if kind == "extra_forbidden":
-        return _key(loc), f"unknown key; {nearest(str(loc[-1]), _keys(model, loc[:-1]))}"
-    if kind == "dict_type" and _key(loc) in ("names", "says", "asks", "signature", "language_names"):
-        return _key(loc), f'found {_show(found)}; should be a text for each language, {{en = "...", es = "..."}}'
-    return _key(loc), f"found {_show(found)}; {_right(kind, context, found)}"
-
-
-def _right(kind: str, context: Mapping[str, Any], found: Any) -> str:
-    if kind in _SHOULD:
-        return f"should be {_SHOULD[kind]}"
-    if kind == "literal_error":
-        options = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-        close = difflib.get_close_matches(str(found), options, n=1, cutoff=0.6)
-        hint = f", perhaps {close[0]!r}" if close else ""
-        return "should be one of " + ", ".join(map(repr, options)) + hint
-    if kind == "string_pattern_mismatch":
-        return "should be an id: letters, digits, '_', '-' and '.', without spaces"
-    if kind == "too_short":
-        return "should hold at least one entry"
-    if kind in ("dict_type", "model_type"):
-        return "should be a table"
-    bounds = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
-    if kind in bounds:
-        number = context.get("gt", context.get("ge", context.get("lt")))
-        return f"should be {bounds[kind]} {number}"
-    return f"is not right here ({kind.replace('_', ' ')})"
-
-
-def _key(loc: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in loc:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-def _value(raw: Any, loc: tuple[int | str, ...]) -> Any:
-    for part in loc:
-        try:
-            raw = raw[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return raw
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (dict, list)):
-        return "a table" if isinstance(value, dict) else "a list" if value else "an empty list"
-    if isinstance(value, date):
-        return value.isoformat()
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that are permitted at a place of a model."""
-    here: Any = model
-    for part in loc:
-        if isinstance(part, int):
-            continue
-        if not (isinstance(here, type) and issubclass(here, BaseModel)) or part not in here.model_fields:
-            return []
-        here = _inner(here.model_fields[part].annotation)
-    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
-
-
-def _inner(annotation: Any) -> Any:
-    """The model inside list[...] or ... | None."""
-    while get_origin(annotation) in (list, Union, types.UnionType):
-        annotation = next((part for part in get_args(annotation) if part is not type(None)), None)
-    return annotation
 
 
 def assemble(sheets: Sheets, words: dict[str, Any]) -> Pack:

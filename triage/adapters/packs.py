@@ -16,8 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import triage
-from triage.adapters.pack_checks import check, check_whole
-from triage.adapters.pack_files import MANIFEST, Sheets, assemble, nearest, read, read_toml
+from triage.adapters.pack_checks import check
+from triage.adapters.pack_files import MANIFEST, Sheets, assemble, read
+from triage.adapters.pack_order import check_order
+from triage.adapters.toml_entries import nearest, read_toml
 from triage.core.errors import Fault, PackError
 from triage.core.pack import Pack, Words
 
@@ -53,7 +55,7 @@ def load(folder: Path) -> Pack:
         for language in sheets.rules
     }
     pack = assemble(sheets, words)
-    faults = [*check_whole(pack, sheets), *_reply_faults(pack, sheets)]
+    faults = [*check_order(pack, sheets), *_reply_faults(pack, sheets)]
     if faults:
         raise PackError(_in_order(faults, folder))
     return pack

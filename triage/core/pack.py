@@ -266,6 +266,10 @@ class Manifest(Entry):
     # In which support is given and replies are written; the first is the default.
     languages: list[Id] = Field(min_length=1)
     language_names: Texts = {}
+    # Words that say nothing of this vendor's own matters, taken from another pack: its folder name beside this one ->
+    # names of its word files. Of these, words for labels that this pack does not have are left out.
+    words_of: dict[Id, list[Id]] = {}
+    replies_of: Id | None = None  # another pack beside this one, whose reply texts hold where this has none of its own
     regulations: str = ""  # where the regulations are published
     signature: Texts = {}
 
