@@ -91,7 +91,9 @@ def after(state: str, event: str) -> str:
         return state
     leads = _LEADS[state]
     if event not in leads:
-        raise NotPossible(f"a ticket that is {state} cannot be {event}: possible are {', '.join(sorted(leads)) or 'none'}")
+        raise NotPossible(
+            f"a ticket that is {state} cannot be {event}: possible are {', '.join(sorted(leads)) or 'none'}"
+        )
     return leads[event]
 
 
