@@ -19,6 +19,7 @@ from triage.core import threads
 from triage.core.model import Body, Desk, Email, Evidence, Label
 from triage.core.pack import Pack
 from triage.core.reading import machine
+from triage.core.reading.body import take_apart
 from triage.core.reading.machine import AUTO_REPLY, BOUNCE, CERTAIN, LIST, PERSON, SOME_MACHINE, Sign
 from triage.core.reading.matches import Hit, Lexicon, Signals, once_per_pack
 from triage.core.reading.phrases import fold
@@ -28,6 +29,7 @@ MACHINE_MADE = frozenset({BOUNCE, AUTO_REPLY, LIST, machine.LOOP})
 
 _VERDICT = 2.0
 _LOOKED_AT = 3000  # characters of the text in which the sort of a mail shows
+_FEW_WORDS = 6
 _OPENING = 900  # a machine says what it is at the beginning
 _INLINE_PICTURE = 20_000  # bytes above which a picture in the text is more than a logo
 
@@ -42,7 +44,11 @@ def kind(email: Email, body: Body, language: str, signals: Signals, pack: Pack, 
     echo = _own_words(body, email, found, pack)
     if echo:
         return echo
-    verdict = _machine(email, body, found, signals, pack, desk)
+    whole = found
+    if len(text.split()) < _FEW_WORDS <= len(email.text.split()):
+        # A receipt looks like a header block above quoted mail: then the whole is looked at.
+        whole = _lexicon(pack).signals(email.text[:_LOOKED_AT], email.subject[:400])
+    verdict = _machine(email, body, whole, signals, pack, desk)
     if verdict.value in MACHINE_MADE:
         return verdict
     doubt = 1.0 - verdict.confidence
@@ -78,7 +84,8 @@ def _fragments(pack: Pack) -> tuple[str, ...]:
 
 
 _TEMPLATE_BREAK = re.compile(r"\{[{%#][^{}]{0,300}[}%#]\}|[.!?:;\n]")
-_LONG_PIECE = 6  # words
+_LONG_PIECE = 5  # words
+_LONG_SAYING = 60  # characters of ours, and most of the text
 _own_fragments = once_per_pack(_fragments)
 
 
@@ -86,7 +93,8 @@ def _own_words(body: Body, email: Email, found: Signals, pack: Pack) -> Label | 
     """Our reply, sent back to us as if it were new: most of the words are ours, or it acknowledges its own number."""
     text = " ".join(fold(body.text[:_LOOKED_AT]).split())
     ours = [piece for piece in _own_fragments(pack) if piece in text]
-    if len(ours) >= 2 and sum(map(len, ours)) * 2 > len(text):
+    said = sum(map(len, ours))
+    if said >= _LONG_SAYING and said * 2 > len(text):
         return Label(machine.LOOP, 0.97, (Evidence("own.reply", "reading", ours[0]),))
     number = threads.in_subject(email.subject)
     if not number or not _named(number, body.text) or not threads.marked_as_reply(email):
@@ -111,13 +119,13 @@ def _machine(email: Email, body: Body, found: Signals, signals: Signals, pack: P
     all_signs = [*machine.signs(email, desk), *words]
     sums = {kind: sum(sign.weight for sign in all_signs if sign.kind == kind) for kind in (BOUNCE, AUTO_REPLY, LIST)}
     best = max(sums, key=lambda kind: sums[kind])
-    if sums[BOUNCE] >= _VERDICT and sums[BOUNCE] * 1.2 >= sums[best]:
-        best = BOUNCE  # a delivery report that a robot's desk dresses up is still one
+    if best == LIST:  # a list passes on delivery reports and automatic replies of its members, too
+        best = next((kind for kind in (BOUNCE, AUTO_REPLY) if sums[kind] >= _VERDICT), LIST)
     if sums[best] < 0.7:
         best = AUTO_REPLY
     certain = any(sign.weight >= CERTAIN for sign in all_signs if sign.kind == best)
     total = sums[best] + sum(sign.weight for sign in all_signs if sign.kind == SOME_MACHINE)
-    total -= 0.0 if certain else _person(email, body, found, signals, all_signs)
+    total -= 0.0 if certain else _person(email, body, best, found, signals, all_signs)
     evidence = tuple(sign.evidence for sign in all_signs if sign.kind in (best, SOME_MACHINE))
     if total >= _VERDICT:
         confidence = 1.0 if certain else min(0.98, 0.6 + 0.2 * (total - _VERDICT))
@@ -140,16 +148,20 @@ def _words_of_machines(email: Email, body: Body, found: Signals, pack: Pack) -> 
 
 
 def _signs(kind_of_mail: str, hits: Sequence[Hit]) -> list[Sign]:
-    """Each rule once at its weight, and a little more for each further way in which it speaks."""
+    """Each rule once at its weight, a little more for each further way in which it speaks; a place counts once."""
     seen: dict[str, set[str]] = {}
+    taken: list[tuple[bool, int, int]] = []
     signs: list[Sign] = []
-    for hit in hits:
+    for hit in sorted(hits, key=lambda hit: (-hit.rule.weight, hit.start, -hit.end)):
         words = seen.setdefault(hit.rule.id, set())
         known = fold(hit.matched)
-        if known in words or len(words) > 4:
+        if known in words or len(words) > 4 or len(signs) > 20:
+            continue
+        if any(hit.in_subject == where and hit.start < end and start < hit.end for where, start, end in taken):
             continue
         share = 1.0 if not words else 0.4
         words.add(known)
+        taken.append((hit.in_subject, hit.start, hit.end))
         signs.append(Sign(kind_of_mail, hit.rule.weight * share, hit.rule.id, hit.matched, hit.rule.clause))
     return signs
 
@@ -176,7 +188,7 @@ def _program_subject(subject: str, start: int, end: int) -> bool:
     return before.endswith(("(", "[")) and subject[end:].strip() in (")", "]")
 
 
-def _person(email: Email, body: Body, found: Signals, signals: Signals, signs: Sequence[Sign]) -> float:
+def _person(email: Email, body: Body, suspected: str, found: Signals, signals: Signals, signs: Sequence[Sign]) -> float:
     """What speaks for a person: questions and requests, the vendor's matters, words of his own before a report."""
     text = body.text[:_LOOKED_AT]
     asks = min(2.0, found.weight("kind.person") * 0.8)
@@ -189,10 +201,12 @@ def _person(email: Email, body: Body, found: Signals, signals: Signals, signs: S
         for hit in hits
         if not hit.in_subject and hit.rule.weight > 0
     }
-    weight = asks + min(0.8, 0.25 * len(matters)) + sum(sign.weight for sign in signs if sign.kind == PERSON)
-    bounced = [hit.start for hit in found.of("kind.bounce") if not hit.in_subject]
-    if bounced and _words_before(text[: min(bounced)]):
-        weight += 1.5
+    weight = asks + sum(sign.weight for sign in signs if sign.kind == PERSON)
+    if suspected != BOUNCE:  # a delivery report speaks of servers, settings and errors, too
+        weight += min(1.0, 0.3 * len(matters))
+    reported = [hit.start for hit in found.of("kind.bounce") if not hit.in_subject]
+    if reported and any(hit.start < min(reported) for hit in found.of("kind.person") if not hit.in_subject):
+        weight += 1.5  # a report that somebody shows us, after words of his own
     if _FORWARD.match(email.subject):
         weight += 1.0
     return min(weight, 3.0)
@@ -205,26 +219,21 @@ def _asks(text: str) -> bool:
     return any(_QUESTION.search(line) for line in text.split("\n") if "?" in line or "¿" in line)
 
 
-def _words_before(text: str) -> bool:
-    """Whether there is a sentence of somebody's own before the words of a report, more than a greeting."""
-    return len(re.findall(r"[^\W\d_]{2,}", text)) >= 6
-
-
 # ---------------------------------------------------------------- people
 
 
 def _persons(email: Email, body: Body, found: Signals, signals: Signals, pack: Pack, desk: Desk) -> Label:
     mark = _earlier(email, body, found, desk)
     attached = any(not part.inline or part.size > _INLINE_PICTURE for part in email.attachments)
-    if not re.search(r"\w", body.text):
+    done = _thanks(body.text, found, mark is not None, attached) if body.own else None
+    if done:
+        return done
+    if not _own_text(body, found):
         if attached or body.forwarded.strip():
             return Label(FOLLOW_UP if mark else REQUEST, 0.8, (mark,) if mark else ())
         # A subject that says something may be the whole mail: a person should look at it.
         said = len(threads.bare_subject(email.subject).split()) >= 4 and not mark
         return Label(EMPTY, 0.45 if said else 0.95)
-    done = _thanks(body.text, found, mark is not None, attached)
-    if done:
-        return done
     if mark:
         return Label(FOLLOW_UP, 0.95, (mark,))
     return Label(REQUEST, 0.92)
@@ -273,18 +282,38 @@ class _Sentences:
         return hit.start - self.starts[self.of(hit)] <= 3
 
 
+def _own_text(body: Body, found: Signals) -> bool:
+    """Whether there are words of the sender's own. A signature alone is taken for text by body.py, which never cuts
+    the last words away; below other words it would be seen for what it is."""
+    text = body.text.strip()
+    if not body.own or not re.search(r"\w", text):
+        return False
+    if len(text) > _SHORT or any(found.of(f"kind.{name}") for name in ("ask", "open", "person", "thanks", "solved")):
+        return True
+    return take_apart(f"{_SOME_WORDS}\n\n{text}").text.strip() != _SOME_WORDS
+
+
+_SHORT = 400
+_SOME_WORDS = "0 1 2 3 4 5 6 7 8 9 10 11."
+
 _SENTENCE = re.compile(r"[^.!?;\n]+")
 _NUMBER = re.compile(r"\d{3,}")
 _OWN_WORDS = 8  # words beside thanks that an answer may have and still be no more than thanks
-_OWN_WORDS_UNMARKED = 4
+_OWN_WORDS_UNMARKED = 6
 
 
 def _thanks(text: str, found: Signals, marked: bool, attached: bool) -> Label | None:
     """Thanks: nothing is left to do. A solution told makes it so, unless something is still asked or wrong; thanks
     alone must stand nearly alone."""
-    good = [hit for name in ("thanks", "solved", "promise") for hit in found.of(f"kind.{name}") if not hit.in_subject]
-    thanked, solved = found.of("kind.thanks"), [hit for hit in found.of("kind.solved") if not hit.in_subject]
-    if not good or not (thanked or solved) or _asks(text):
+    good = [
+        hit
+        for name in ("thanks", "solved", "promise", "filler")
+        for hit in found.of(f"kind.{name}")
+        if not hit.in_subject
+    ]
+    thanked = [hit for hit in found.of("kind.thanks") if not hit.in_subject]
+    solved = [hit for hit in found.of("kind.solved") if not hit.in_subject]
+    if not (thanked or solved) or _asks(text):
         return None
     sentences = _Sentences(tuple(match.start() for match in _SENTENCE.finditer(text)) or (0,))
     inside = _Spans(good)

@@ -201,7 +201,8 @@ _DAEMONS = re.compile(
 )
 _DAEMON_NAMES = re.compile(
     r"mail(?:er)? (?:delivery|system|administrator|daemon)|delivery (?:sub)?system|mailer-daemon|mdaemon"
-    r"|system administrator|microsoft outlook$|administrador (?:del sistema|de correo)|sistema de (?:correo|entrega)|postmaster"
+    r"|system administrator|microsoft outlook$|administrador (?:del sistema|de correo)|sistema de (?:correo|entrega)"
+    r"|postmaster"
 )
 _ROBOTS = re.compile(
     r"(?:no-?_?\.?reply|do-?_?\.?not-?_?\.?reply|donot-?reply|noresponder|no-?_?\.?responder|no-?contestar|notifications?"
@@ -276,7 +277,7 @@ def _lists(email: Email, desk: Desk) -> list[Sign]:
     if keyword(email.header("precedence")) in ("list", "bulk", "junk"):
         found.append(Sign(LIST, 0.6, "precedence", f"Precedence: {email.header('precedence')}"))
     if {"list-id", "list-post"} & email.headers.keys() and desk.addresses and not _addressed(email, desk):
-        found.append(Sign(LIST, CERTAIN, "sent-to-a-list", "List-Id, and not addressed to us"))
+        found.append(Sign(LIST, 1.6, "sent-to-a-list", "List-Id, and not addressed to us"))
     return found
 
 
