@@ -315,6 +315,7 @@ class MailboxRunner:
             self._answers.round()
         if not handled:
             self._moves.round()
+            self._moves.release()
         return handled
 
     def start(self, ended: Callable[[BaseException | None], None]) -> None:

@@ -122,6 +122,7 @@ def upgrade() -> None:
         sa.Column("ticket", ID, nullable=True),
         sa.Column("folder", sa.String(length=20), nullable=False),
         sa.Column("filed_at", UTC_TIME, nullable=True),
+        sa.Column("released_from", sa.String(length=20), nullable=True),
         sa.Column("reading", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["duplicate_of"], ["mails.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["ticket"], ["tickets.id"], ondelete="SET NULL"),
@@ -138,6 +139,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("duplicate_of IS NULL"),
     )
     op.create_index("mails_place", "mails", ["mailbox", "uidvalidity", "uid"], unique=True)
+    op.create_index(
+        "mails_released",
+        "mails",
+        ["mailbox"],
+        unique=False,
+        sqlite_where=sa.text("released_from IS NOT NULL"),
+        postgresql_where=sa.text("released_from IS NOT NULL"),
+    )
     op.create_index("mails_sender", "mails", ["sender", "text_hash", "received_at"], unique=False)
     op.create_index("mails_ticket", "mails", ["ticket"], unique=False)
     op.create_index(

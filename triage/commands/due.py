@@ -63,4 +63,4 @@ def _asked(line: Any, pack: Any) -> tuple[str, str | None, datetime]:
     moment = datetime.fromisoformat(at)
     if moment.tzinfo is None:
         raise ValueError(f"at: {at!r} has no offset; write it as 2026-01-05T12:00:00+00:00")
-    return deployment, None if severity is None else str(severity), moment
+    return str(deployment), None if severity is None else str(severity), moment

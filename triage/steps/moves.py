@@ -25,6 +25,8 @@ class FolderPort(Protocol):
     def select(self, folder: str) -> FolderStatus: ...
     def uids(self, after: int = 0) -> list[int]: ...
     def message_ids(self, uids: Sequence[int]) -> dict[int, str]: ...
+    def search_message(self, message_id: str) -> list[int]: ...
+    def move(self, uids: Sequence[int], folder: str) -> None: ...
 
 
 class Moves:
@@ -62,6 +64,20 @@ class Moves:
                 tx.meta.put(key, str(batch[-1]))
             telling.say()
         return accepted
+
+    def release(self) -> int:
+        """Move what was handled again out of the folder where it still lies. Returns how many."""
+        with self._store.look() as tx:
+            released = tx.mails.released(self._inbox.name)
+        for mail, folder in released:
+            if mail.message_id and mail.folder != folder:
+                self._mailbox.select(self._inbox.folders[folder])
+                uids = self._mailbox.search_message(mail.message_id)
+                if uids:
+                    self._mailbox.move(uids, self._inbox.folders[mail.folder])
+            with self._store.begin(self._lease()) as tx:
+                tx.mails.change(mail.id, released_from=None)
+        return len(released)
 
     def _look(self, tx: Transaction, mail: KnownMail, telling: Telling) -> int:
         """Accept the ticket of a mail that we had put elsewhere."""

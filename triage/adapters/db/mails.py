@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
 from triage.adapters.db.tables import mails
 
@@ -74,6 +74,15 @@ class Mails:
 
     def change(self, mail: int, **values: Any) -> None:
         self._connection.execute(update(mails).where(mails.c.id == mail).values(**values))
+
+    def remove(self, mail: int) -> None:
+        """Forget that a mail was handled."""
+        self._connection.execute(delete(mails).where(mails.c.id == mail))
+
+    def released(self, mailbox: str) -> list[tuple[KnownMail, str]]:
+        """Mails that were handled again and still lie in another folder, with that folder."""
+        query = select(mails).where(mails.c.mailbox == mailbox, mails.c.released_from.is_not(None)).limit(100)
+        return [(_known(row), row.released_from) for row in self._connection.execute(query)]
 
     def unfiled(self, mailbox: str, limit: int) -> list[KnownMail]:
         """Handled mails that were not moved to their folder yet."""

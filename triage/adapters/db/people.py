@@ -9,7 +9,16 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from triage.adapters.db.tables import meta, notices, people
+from triage.adapters.db.tables import mails, meta, notices, outbox, people, promises, tickets
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was deleted of a person."""
+
+    tickets: int
+    replies: int
+    fingerprints: list[str]
 
 
 class People:
@@ -26,6 +35,19 @@ class People:
     def note(self, address: str, **values: Any) -> None:
         """stranger_told_at, bounced_at and bounce, partner."""
         _put(self._connection, people, {"address": address[:320]}, values)
+
+    def forget(self, address: str) -> Forgotten:
+        """Delete all that is stored of an address: what it opened, what it sent, what was sent to it."""
+        execute = self._connection.execute
+        prints = list(execute(select(mails.c.fingerprint).where(mails.c.sender == address)).scalars())
+        opened = select(tickets.c.id).where(tickets.c.requester == address)
+        execute(delete(outbox).where(outbox.c.ticket.in_(opened)))
+        replies = execute(delete(outbox).where(outbox.c.recipient == address)).rowcount
+        execute(delete(mails).where(mails.c.sender == address))
+        execute(delete(promises).where(promises.c.to_address == address))
+        gone = execute(delete(tickets).where(tickets.c.requester == address)).rowcount
+        execute(delete(people).where(people.c.address == address))
+        return Forgotten(gone, replies, prints)
 
     def stranger_told_at(self, address: str) -> datetime | None:
         value: datetime | None = self.get(address).get("stranger_told_at")

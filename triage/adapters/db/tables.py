@@ -121,6 +121,7 @@ mails = Table(  # every mail that was handled, and where it was filed
     Column("ticket", Id, ForeignKey("tickets.id", ondelete="SET NULL")),
     Column("folder", String(20), nullable=False),  # ready waiting refused ignored quarantine
     Column("filed_at", Utc),  # when it was moved there; NULL: still to do
+    Column("released_from", String(20)),  # a folder out of which it is still to be moved, after it was handled again
     Column("reading", JSON),  # what it said and what was decided, for the ticket's story
 )
 Index("mails_place", mails.c.mailbox, mails.c.uidvalidity, mails.c.uid, unique=True)
@@ -128,6 +129,8 @@ Index("mails_original", mails.c.fingerprint, unique=True, sqlite_where=text("dup
       postgresql_where=text("duplicate_of IS NULL"))  # fmt: skip
 Index("mails_unfiled", mails.c.mailbox, mails.c.uid, sqlite_where=text("filed_at IS NULL"),
       postgresql_where=text("filed_at IS NULL"))  # fmt: skip
+Index("mails_released", mails.c.mailbox, sqlite_where=text("released_from IS NOT NULL"),
+      postgresql_where=text("released_from IS NOT NULL"))  # fmt: skip
 Index("mails_ticket", mails.c.ticket)
 Index("mails_message_id", mails.c.message_id)
 Index("mails_sender", mails.c.sender, mails.c.text_hash, mails.c.received_at)

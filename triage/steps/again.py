@@ -1,0 +1,34 @@
+"""A quarantined mail handled again: by the same rules as any, in the place of its first handling."""
+
+from __future__ import annotations
+
+from triage.adapters.db.mails import KnownMail
+from triage.adapters.db.store import Transaction
+from triage.core.model import Email, Reading
+from triage.steps.apply import Place
+from triage.steps.gather import Trust
+from triage.steps.intake import handle
+from triage.steps.office import Office
+from triage.steps.telling import Telling
+
+
+def again(
+    tx: Transaction,
+    known: KnownMail,
+    email: Email,
+    reading: Reading,
+    office: Office,
+    telling: Telling,
+    trust: Trust,
+) -> str:
+    """Forget that the mail was quarantined, handle it. Returns its folder; the daemon moves it there.
+
+    The place on the server is that of the first handling. It lies in the quarantine folder now, so the mailbox's next
+    round finds it by its Message-ID.
+    """
+    tx.mails.remove(known.id)
+    mail, folder = handle(
+        tx, email, reading, office, telling, Place(known.mailbox, known.uidvalidity, known.uid), trust
+    )
+    tx.mails.change(mail, filed_at=telling.now, released_from="quarantine")
+    return folder
