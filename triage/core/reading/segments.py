@@ -183,7 +183,7 @@ def _abbreviated(text: str, start: int, stop: int) -> bool:
     if "." in word or (len(word) == 1 and word.isupper()):
         return len(word) <= 4
     return (
-        len(word) <= 3 and word.isalpha() and text[stop + 1 : stop + 2] == " " and text[stop + 2 : stop + 3].isdigit()
+        len(word) <= 6 and word.isalpha() and text[stop + 1 : stop + 2] == " " and text[stop + 2 : stop + 3].isdigit()
     )
 
 
