@@ -1,0 +1,167 @@
+"""`triage check`: is everything in order? One line each, with the way to mend what is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from triage import assembly
+from triage.adapters import keys, packs
+from triage.adapters.db import engine, migrate
+from triage.adapters.smtp import Mailer
+from triage.cli import Context
+from triage.config import Loaded, Mailbox
+from triage.core.errors import TriageError
+from triage.core.pack import Pack
+
+
+@dataclass(slots=True)
+class _Findings:
+    """Lines as they are found, and whether any of them is bad."""
+
+    bad: bool = False
+
+    def ask(self, name: str, question: Callable[[], str]) -> None:
+        """One thing to be checked: its answer is `ok`, an error is said in its place."""
+        try:
+            said = question()
+        except TriageError as error:
+            self.bad = True
+            for line in str(error).split("\n"):
+                click.echo(f"{name:<14} WRONG  {line}")
+            return
+        click.echo(f"{name:<14} ok     {said}")
+
+    def warn(self, name: str, said: str) -> None:
+        click.echo(f"{name:<14} note   {said}")
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Leave out the mail servers.")
+@click.pass_obj
+def check(context: Context, offline: bool) -> None:
+    """Check configuration, rules, partners, database, and the log-in to the mail servers.
+
+    \b
+    triage --config /etc/triage.toml check
+    """
+    loaded: Loaded = context.loaded
+    findings = _Findings()
+    click.echo(f"{'configuration':<14} ok     {loaded.file or 'environment'}")
+    found: list[Pack] = []
+    findings.ask("rules", lambda: _rules(loaded, found))
+    if found:
+        findings.ask("partners", lambda: _partners(loaded, found[0]))
+    findings.ask("database", lambda: _database(loaded))
+    findings.ask("key", lambda: _key(loaded))
+    findings.ask("log", lambda: _log(loaded))
+    for note in _notes(loaded):
+        findings.warn(*note)
+    if not offline:
+        for box in loaded.config.mailbox:
+            findings.ask("mailbox", lambda box=box: _mailbox(loaded, box))  # type: ignore[misc]
+        findings.ask("smtp", lambda: _smtp(loaded))
+    if findings.bad:
+        raise click.exceptions.Exit(1)
+
+
+def _rules(loaded: Loaded, found: list[Pack]) -> str:
+    folder = assembly.pack_folder(loaded)
+    pack = packs.load(folder)
+    found.append(pack)
+    manifest = pack.manifest
+    return f"{manifest.name} {manifest.version}, in force since {manifest.in_force}, from {folder}"
+
+
+def _partners(loaded: Loaded, pack: Pack) -> str:
+    if not loaded.config.partners.file:
+        raise TriageError("no partner file: set [partners] file; without it every sender is a stranger")
+    directory = assembly.directory(loaded, pack)
+    return f"{len(directory.partners())} partners, {len(directory)} addresses"
+
+
+def _database(loaded: Loaded) -> str:
+    url = assembly.shown(loaded.database_url)
+    made = engine.connect(loaded.database_url)
+    try:
+        version = migrate.current(made)
+        with engine.translated(), made.begin():
+            pass  # a writing transaction says whether we may write
+    finally:
+        made.dispose()
+    return f"{url}: " + (f"tables of version {version}" if version else "empty, filled by the first `triage run`")
+
+
+def _key(loaded: Loaded) -> str:
+    file = assembly.key_file(loaded)
+    if not file.exists():
+        return f"{file}: made by the first `triage run`"
+    return f"{file}: {len(keys.load(file))} in use"
+
+
+def _log(loaded: Loaded) -> str:
+    target = loaded.config.log.file
+    if target == "-":
+        return "standard output"
+    path = loaded.path(target)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a"):
+            pass
+    except OSError as error:
+        raise TriageError(
+            f"log.file: {path} cannot be written: {error.strerror}; name a file that the daemon may write"
+        ) from None
+    return str(path)
+
+
+def _notes(loaded: Loaded) -> Iterator[tuple[str, str]]:
+    """What is not wrong, but should be known."""
+    if loaded.file and not keys.is_private(loaded.file) and _holds_a_secret(loaded.file):
+        yield "permissions", f"{loaded.file}: others can read its passwords; run chmod 600 {loaded.file}"
+    for box in loaded.config.mailbox:
+        if not box.trusted_authserv_id:
+            yield (
+                "senders",
+                f"{box.name}: not verified, anyone can write in a partner's name; set mailbox.trusted_authserv_id to "
+                "the name with which your mail server begins its Authentication-Results",
+            )
+    if loaded.config.smtp.tls == "none" and loaded.config.smtp.host not in ("127.0.0.1", "::1", "localhost"):
+        yield "smtp", "mail and password leave unencrypted; set smtp.tls to starttls or implicit"
+
+
+def _holds_a_secret(file: Path) -> bool:
+    return "password" in file.read_text("utf-8", "replace").replace("password_file", "")
+
+
+def _mailbox(loaded: Loaded, box: Mailbox) -> str:
+    mailbox = assembly.imap(loaded, box)
+    try:
+        mailbox.connect()
+        status = mailbox.select(box.folder)
+        if status.readonly:
+            raise TriageError(f"{box.name}: {box.folder} is read-only; give {box.user} the right to move mail")
+        for folder in dict.fromkeys(box.folders.model_dump().values()):
+            mailbox.ensure_folder(folder)
+        if box.sent_folder:
+            mailbox.select(box.sent_folder)
+    finally:
+        mailbox.close()
+    return f"{box.name}: {status.exists} mails"
+
+
+def _smtp(loaded: Loaded) -> str:
+    settings = assembly.smtp(loaded)
+    if not loaded.config.smtp.from_address:
+        raise TriageError("smtp.from_address: empty; give the support address that replies come from")
+
+    async def ask() -> None:
+        async with Mailer(settings) as mailer:
+            await mailer.check()
+
+    asyncio.run(ask())
+    return f"{settings.host}:{settings.port} takes mail from {loaded.config.smtp.from_address}"
