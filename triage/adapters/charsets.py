@@ -67,7 +67,9 @@ def codec(label: str) -> str:
     meant = _MEANT.get(name)
     if meant:
         return meant
-    spelt = re.sub(r"^(?:x_|cs)?(windows|cp|iso|utf|koi8|ibm|mac)_?", r"\1_", name)
+    spelt = re.sub(
+        r"^(?:x_|cs)?(windows|cp|iso|utf|koi8|ibm|mac)_?", r"\1_", re.sub("^win_?(?=[0-9])", "windows_", name)
+    )
     for form in (name, spelt, spelt.replace("_", "", 1), spelt.replace("windows_", "cp"), "x" + name):
         found = _MEANT.get(form) or _KNOWN.get(form)
         if found and found not in _REFUSED:

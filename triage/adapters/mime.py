@@ -58,6 +58,7 @@ _BINARY = bytes({*range(32), 127} - {9, 10, 12, 13, 27})
 _USABLE = ("from", "to", "cc", "subject", "date", "message-id", "received")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.+%&'=/!#$*^`{|}~?-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}")
 _DOT = re.compile(r"\.[ \t]{0,8}(?=>)")  # ana@fleet.example.> is the same address, but against the grammar
+_CODED_AT = re.compile(r"=\?[^ ]{1,200}@[^ ]{0,200}\?=")  # no address for those who do not decode it
 # mail-parser's remarks that leave no doubt about the mailbox.
 _HARMLESS = {"overlong-encoded-word", "structural-recovery", "invalid-encoded-word"}
 
@@ -210,6 +211,7 @@ def _people(
 ) -> tuple[dict[str, tuple[Address, ...]], datetime | None]:
     """The address headers and the date, as mail-parser reads them: one header a time, and nothing else of the mail."""
     lines: dict[str, str] = {}
+    doubts: set[str] = set()
     count = 0
     for name, value in head.fields:
         if name in _PEOPLE:
@@ -217,17 +219,19 @@ def _people(
             if len(value) > limits.header_value:
                 value = value[: limits.header_value].rpartition(b",")[0]
                 defects.add("too-many-addresses")
-            line = one_line(re.sub(r"[ \t]*\n[ \t]+", " ", text(value, hint)))
+            unfolded = re.sub(r"[ \t]*\n[ \t]+", " ", text(value, hint))
+            line = one_line(unfolded)
+            if name == "from" and len(line) != len(unfolded.strip()):
+                doubts.add("control")
             lines[name] = f"{lines[name]}, {line}" if name in lines else line
         elif name == "date" and "date" not in lines:
             lines["date"] = one_line(text(value[:200]))
     people: dict[str, tuple[Address, ...]] = {}
-    doubts: set[str] = set()
     for name in _PEOPLE:
         mailboxes, remarks = _mailboxes(_DOT.sub("", lines.get(name, "")))
         people[name] = _addresses(mailboxes, limits, defects)
         if name == "from":
-            doubts = remarks
+            doubts |= remarks
     people["from"] = _from(people["from"], lines.get("from", ""), count, doubts, defects)
     return people, _date(lines.get("date", ""))
 
@@ -247,7 +251,11 @@ def _mailboxes(line: str) -> tuple[list[tuple[str, str]], set[str]]:
 def _from(
     found: tuple[Address, ...], line: str, count: int, doubts: set[str], defects: set[str]
 ) -> tuple[Address, ...]:
-    """Exactly one header and one mailbox; everything else has a defect, by which nobody is authorized."""
+    """Exactly one header and one mailbox; everything else has a defect, by which nobody is authorized.
+
+    What breaks the grammar is in doubt, for another program may read another mailbox in it: unless there is one "@" in
+    the whole line, so that no second one can be read in it.
+    """
     if not line:
         defects.add("no-from")
         return ()
@@ -255,16 +263,22 @@ def _from(
         defects.add("several-from")
         return found
     doubts = doubts - _HARMLESS
-    if found and doubts == {"invalid-display-name"} and found[0].name.lower() == found[0].address:
-        return found  # ana@x.example <ana@x.example>: against the grammar, and without doubt
-    if found and not doubts:
-        return found
-    defects.add("bad-from")
-    if found:
-        return found
-    shown = words(line)[:2000]
-    guessed = sorted({address.lower() for address in _ADDRESS.findall(shown)})
-    return (Address(guessed[0], one_line(shown.partition("<")[0]).strip('" ')),) if len(guessed) == 1 else ()
+    if found and (
+        not doubts or (doubts == {"invalid-display-name"} and found[0].name.lower() in ("", found[0].address))
+    ):
+        return found  # the second is ana@x.example <ana@x.example>
+    if not found:
+        shown = words(line)[:2000]
+        guessed = sorted({address.lower().lstrip("'") for address in _ADDRESS.findall(shown)})
+        if len(guessed) == 1:
+            name = re.sub(re.escape(guessed[0]) + r"|mailto:|[<>\[\]\"]", "", shown, flags=re.I)
+            found = (Address(_plain_address(guessed[0]), one_line(name)[:250]),)
+    if not found or line.count("@") != 1 or "control" in doubts or _CODED_AT.search(line):
+        defects.add("bad-from")
+    elif found[0].name and "<" in line:
+        # A comma without quotes has torn the name.
+        found = (Address(found[0].address, one_line(words(line.partition("<")[0])).strip(' "')[:250]),)
+    return found
 
 
 def _addresses(mailboxes: list[tuple[str, str]], limits: Limits, defects: set[str]) -> tuple[Address, ...]:
@@ -280,7 +294,10 @@ def _addresses(mailboxes: list[tuple[str, str]], limits: Limits, defects: set[st
 
 def _plain_address(address: str) -> str:
     """Lower case, the domain in ASCII, without a trailing dot; "" when it cannot be an address."""
-    local, _, domain = one_line(address).rpartition("@")
+    address = one_line(address)
+    if address.startswith("'") and address.endswith("'"):
+        address = address[1:-1]  # as Outlook writes what it was given for a name
+    local, _, domain = address.rpartition("@")
     domain = domain.rstrip(".").lower()
     if not local or not domain or len(local) > 128 or len(domain) > 253:
         return ""
