@@ -16,7 +16,7 @@ from triage.core.reading.matches import Hit, Signals
 
 _NEVER = re.compile(r"\.(?:vcf|p7s|p7m|asc|sig|ics|eml)$|^(?:winmail\.dat|smime\.p7s|att\d{3,5}\.(?:txt|htm|dat))$")
 _DECORATION = re.compile(
-    r"(?:^|[^a-z])(?:logos?|banner|signature|firma|icon|facebook|linkedin|instagram|twitter|youtube|whatsapp|outlook)[^a-z].{0,40}"
+    r"(?:^|[^a-z])(?:logos?|banner|signature|firma|icon|facebook|linkedin|instagram|twitter|youtube|whatsapp|outlook)(?:[^a-z].{0,40})?"
     r"\.(?:png|jpe?g|gif|bmp|svg)$"
 )
 _MAILER_NAME = re.compile(r"^(?:image\d{3}|oledata|outlook-[\w-]{1,40}|~wrd\d{3})\.(?:png|jpe?g|gif|bmp|mso)$")
@@ -79,6 +79,8 @@ def _quoted(passage: Passage, said: Sequence[Hit], failures: Sequence[Hit]) -> I
         if not any(quote.start() < hit.start and hit.end < quote.end() for hit in failures):
             continue
         aside = quote.group().startswith("(")
+        if aside and not words[0][0].isupper():  # a remark of the writer
+            continue
         lead = _lead(said, quote.start(), passage.text, _REACH_ASIDE if aside else _REACH)
         if lead or (len(words) >= 4 and not aside):
             rule = lead.rule if lead else failures[0].rule

@@ -20,8 +20,10 @@ from triage.core.reading.identifiers import Identifier, Passage, identifiers
 from triage.core.reading.matches import Signals, lexicon
 
 _MOST_EVIDENCE = 5
+_ENOUGH_WORDS = 8
 _REPLY = re.compile(r"\s{0,9}(?:re|aw|sv|vs|antw|odp|rv|res|rif|ynt)\s?(?:\[\d{1,3}\])?\s?:", re.IGNORECASE)
 _TABLES = (".xlsx", ".xls", ".csv", ".ods", ".tsv", ".txt")
+_CELLS = str.maketrans(",;\t", "|||")  # a comma next to a number in a sentence means something else
 _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for identifiers
 
 
@@ -70,8 +72,8 @@ def _lists(email: Email, pack: Pack) -> Iterable[Evidence]:
         if part.filename.lower().endswith(_TABLES):
             yield from lexicon(pack).signals(part.filename).evidence("file.asset")
         if part.text:
-            for hit in lexicon(pack).signals(part.text[:_ATTACHED_TEXT]).of("field.asset"):
-                yield hit.evidence
+            cells = part.text[:_ATTACHED_TEXT].translate(_CELLS)
+            yield from lexicon(pack).signals(cells).evidence("field.asset")
 
 
 # ---------------------------------------------------------------- answers
@@ -95,6 +97,8 @@ def _concreteness(mail: _Mail) -> float:
         mail.own is not mail.signals
     )
     score += min(mail.words, 60) / 12 - 1.4
+    if mail.words >= _ENOUGH_WORDS and not mail.own.of("field.description"):
+        score += 0.8  # words that the pack does not know, rather than none
     score += 0.4 * min(_elements(mail.own), 3.0)
     return score + 0.5 * bool(mail.named) + 0.5 * bool(mail.pasted)
 

@@ -137,6 +137,8 @@ def identifiers(passage: Passage) -> Iterator[Identifier]:
     """Everything in a passage that names an account or an asset."""
     for field in ("account", "asset"):
         for hit in passage.hits(f"field.{field}"):
+            if passage.is_model(hit.start, hit.end):  # GL320MG has the form of a plate
+                continue
             yield Identifier(
                 field, hit.matched, hit.evidence, _SHARES["certain"], hit.start, hit.end, passage.in_subject
             )
