@@ -184,7 +184,14 @@ def score(pairs: Iterable[tuple[Row, Reading]]) -> Report:
         if one.expected_text is not None and not machine and "text" not in one.unsure:
             right = same_text(one.expected_text, reading.body.text, one.closing)
             report.add(one, "text", "true", str(right).lower(), Label(None))
+    report.labels = dict(sorted(report.labels.items(), key=lambda item: _place(item[0])))
     return report
+
+
+def _place(label: str) -> tuple[int, str]:
+    """The order of a report: as in the guide, what is said of questions together, the fields and the text last."""
+    order = (*LABELS[:3], "several_questions", *LABELS[3:])
+    return (order.index(label) if label in order else len(order), label)
 
 
 def same_text(expected: str, got: str, closing: str = "") -> bool:

@@ -1,0 +1,81 @@
+"""Reads a mail: everything that its words say, by the triage guide, in one value.
+
+    Email -> body (what the sender wrote) -> language -> signals (all words and forms of the pack, found once)
+          -> kind -> questions, topic, courtesy, fields
+
+Pure: the same mail, pack and desk give the same reading. Machine mail, thanks and empty mail ask nothing, so they have
+no topic (guide: *kind*); their fields are read all the same.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from triage.core.model import Desk, Email, Label, Reading
+from triage.core.pack import NONE, Pack
+from triage.core.reading.body import take_apart
+from triage.core.reading.fields import fields
+from triage.core.reading.kind import kind
+from triage.core.reading.language import language
+from triage.core.reading.matches import Signals, lexicon
+from triage.core.reading.questions import Questions, questions
+from triage.core.reading.topic import Topic, deployment, topic
+
+_ASKING = frozenset({"request", "follow_up"})  # kinds of mail that ask or report something
+
+
+def read(email: Email, pack: Pack, desk: Desk) -> Reading:
+    """What a mail says."""
+    sender = email.from_[0].name if email.from_ else ""
+    body = take_apart(email.text, subject=email.subject, sender_name=sender)
+    text = body.text + ("\n\n" + body.forwarded if body.forwarded else "")
+    tongue, code = language(text, pack, email.subject)
+    words = lexicon(pack, [tongue.value or ""])
+    signals = words.signals(text, email.subject)
+    what = kind(email, body, tongue.value or "", signals, pack, desk)
+    if what.value in _ASKING:
+        asked = questions(text, email.subject, signals, pack)
+        about = topic(text, email.subject, signals, asked.texts, words, pack)
+    else:
+        asked, about = Questions((), what.confidence), _nothing(what, pack)
+    manners = _courtesy(signals)
+    plan = deployment(signals, pack)
+    given = fields(email, body, signals, pack)
+    labels = (what, tongue, about.request_type, about.service, about.out_of_scope, about.severity, plan)
+    return Reading(
+        kind=what,
+        language=tongue,
+        language_code=code,
+        body=body,
+        questions=asked.texts,
+        questions_confidence=asked.confidence,
+        request_type=about.request_type,
+        service=about.service,
+        out_of_scope=about.out_of_scope,
+        severity=about.severity,
+        courtesy=manners,
+        deployment=plan,
+        fields=given,
+        evidence=tuple(
+            dict.fromkeys(
+                chain(
+                    *(label.evidence for label in labels),
+                    asked.evidence,
+                    *(label.evidence for label in given.values()),
+                    manners.evidence,
+                )
+            )
+        ),
+    )
+
+
+def _courtesy(signals: Signals) -> Label:
+    rude = signals.weight("courtesy.rude")
+    return Label("rude", 0.8, signals.evidence("courtesy.rude")) if rude >= 1 else Label("ok", 0.8)
+
+
+def _nothing(what: Label, pack: Pack) -> Topic:
+    """The topic of a mail that asks nothing."""
+    none = Label(None, what.confidence)
+    other = Label(pack.request_types[-1].id, what.confidence, what.evidence)
+    return Topic(other, Label(NONE, what.confidence, what.evidence), none, none)
