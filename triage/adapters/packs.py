@@ -135,4 +135,6 @@ def _in_order(faults: Sequence[Fault], folder: Path) -> list[Fault]:
 
 
 def _shown(file: str, folder: Path) -> str:
-    return file if file == str(folder) else f"{folder.name}/{file}"
+    if file == str(folder):
+        return file
+    return file.removeprefix("../") if file.startswith("../") else f"{folder.name}/{file}"

@@ -20,6 +20,9 @@ Id = Annotated[
     BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"),
 ]
+DayOfYear = Annotated[
+    date, BeforeValidator(lambda value: date.fromisoformat(value) if isinstance(value, str) else value)
+]
 Texts = dict[str, str]  # language id -> words
 NONE = "none"  # the service of a mail that falls under no row; in a list of scopes: nothing is out of scope
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -73,7 +76,7 @@ class Calendar(Entry):
     windows: dict[Day, list[str]]
     holidays: list[Holidays] = []
     days_off: list[date] = []
-    days_on: dict[Annotated[date, Field(strict=False)], list[str]] = {}  # single days with windows of their own
+    days_on: dict[DayOfYear, list[str]] = {}  # single days with windows of their own
     clause: Id
     assumption: bool = False
 
