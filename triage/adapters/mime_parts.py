@@ -33,18 +33,28 @@ _REPORTS = {
     "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
     "message/feedback-report", "message/global-disposition-notification",
 }  # fmt: skip
+_STUB = re.compile(r"\b(?:x?html|mime|browser|navegador|rich text)\b", re.I)
 FILE_WORDS = 65_536  # octets of one readable file
 FILES_INSIDE = 50  # files that stand uuencoded in a text, or in a winmail.dat
 ENCODED_MAIL = 4_194_304  # octets of an attached mail that has to be decoded first
 _TYPES = mimetypes.MimeTypes()  # the built-in table, not the machine's
 
 
-@dataclass(frozen=True, slots=True)
 class Piece:
-    """A text that may be (part of) what the sender wrote."""
+    """A text that may be (part of) what the sender wrote. HTML is turned into text only when somebody asks."""
 
-    text: str
-    html: bool = False
+    __slots__ = ("_source", "_text", "html")
+
+    def __init__(self, source: str, *, html: bool = False) -> None:
+        self.html = html
+        self._source = source
+        self._text = None if html else source
+
+    @property
+    def text(self) -> str:
+        if self._text is None:
+            self._text = mime_texts.from_html(self._source)
+        return self._text
 
 
 @dataclass(slots=True)
@@ -140,10 +150,12 @@ class Walk:
 
     def best(self, options: list[list[Piece]]) -> list[Piece]:
         """The plain text, unless it is empty or only says that one should read the other."""
-        filled = [[piece for piece in option if piece.text.strip()] for option in options]
-        plain = next((option for option in filled if option and not any(piece.html for piece in option)), [])
-        html = next((option for option in reversed(filled) if any(piece.html for piece in option)), [])
-        return html if html and (not plain or _stub(plain, html)) else plain
+        plain = next((option for option in options if not any(piece.html for piece in option) and _says(option)), [])
+        html = [option for option in reversed(options) if any(piece.html for piece in option)]
+        if plain and not (html and _may_be_stub(plain)):
+            return plain
+        other = next((option for option in html if _says(option)), [])
+        return other if other and not (plain and _squeezed(_joined(plain)) in _squeezed(_joined(other))) else plain
 
     # ---------------------------------------------------------------- bodies
 
@@ -184,7 +196,7 @@ class Walk:
             content.charset = label
         found = mime_texts.clean(found)
         if kind == "text/html":
-            return Piece(mime_texts.from_html(found), html=True)
+            return Piece(found, html=True)
         if kind in ("text/enriched", "text/richtext"):
             return Piece(re.sub(r"<[^<>]{0,80}>", "", found))
         if params.get("format", "").lower() == "flowed":
@@ -246,7 +258,7 @@ class Walk:
         if found.text.strip():
             self.named.append(Piece(mime_texts.clean(found.text[: self.budget.text])))
         elif found.html.strip():
-            self.named.append(Piece(mime_texts.from_html(mime_texts.clean(found.html[: self.budget.html])), html=True))
+            self.named.append(Piece(mime_texts.clean(found.html[: self.budget.html]), html=True))
 
     def mail(self, part: Message, kind: str, name: str, disposition: str) -> None:
         body = self.body(part)
@@ -332,9 +344,15 @@ def _squeezed(found: str) -> str:
     return "".join(found.split())
 
 
-def _stub(plain: list[Piece], html: list[Piece]) -> bool:
-    """A plain text that only speaks of the other one: it says HTML, and the other one does not say the same."""
-    words = " ".join(piece.text for piece in plain)
-    if len(words) > 600 or "html" not in words.lower():
-        return False
-    return _squeezed(words)[:200].lower() not in _squeezed(" ".join(piece.text for piece in html)).lower()
+def _joined(pieces: list[Piece]) -> str:
+    return " ".join(piece.text for piece in pieces)
+
+
+def _says(pieces: list[Piece]) -> bool:
+    return any(piece.text.strip() for piece in pieces)
+
+
+def _may_be_stub(plain: list[Piece]) -> bool:
+    """Whether it may only speak of the other text. What it says must then be missing in the other one."""
+    words = _joined(plain)
+    return len(words) <= 600 and _STUB.search(words) is not None
