@@ -312,11 +312,19 @@ class MailboxRunner:
         self._readers.use(self._daemon.office.rules.pack)
         handled = self._intake().round()
         if self._answers:
-            self._answers.round()
+            self._read_answers(self._answers)
         if not handled:
             self._moves.round()
             self._moves.release()
         return handled
+
+    def _read_answers(self, answers: Answers) -> None:
+        """Without the Sent folder partners' mail is handled all the same."""
+        try:
+            answers.round()
+            self._daemon.silence.works(f"sent folder of {self._name}")
+        except Permanent as error:
+            self._daemon.silence.fails(f"sent folder of {self._name}", str(error))
 
     def start(self, ended: Callable[[BaseException | None], None]) -> None:
         self._thread = threading.Thread(target=self._live, args=(ended,), name=self._name, daemon=True)

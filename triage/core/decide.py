@@ -63,7 +63,8 @@ def decide(
     if sender.staff:
         return Decision("ignored", "ready", ("staff",), lifecycle.NOTHING)
     if sender.status != directory.AUTHORIZED:
-        return _refuse_sender(case)
+        deployment = sender.contact.deployment if sender.contact else rules.pack.policy.fallback_deployment
+        return replace(_refuse_sender(case), missing=missing(reading, rules, deployment))
     if reading.kind.value == "thanks":
         return _nothing_to_do(case, "thanks")
     if reading.kind.value == "empty" and history.ticket:
@@ -106,7 +107,9 @@ def _refuse_sender(case: Case) -> Decision:
     decision = Decision(
         lifecycle.REFUSED, "refused", (sender.reason or sender.status,), lifecycle.NOTHING, evidence=evidence
     )
-    if sender.status == directory.UNAUTHENTICATED or not sender.address:
+    if not sender.address:
+        return replace(decision, state="ignored", folder="quarantine")  # nobody to refuse: a person looks at it
+    if sender.status == directory.UNAUTHENTICATED:
         return decision
     if sender.status == directory.UNKNOWN:
         told = case.history.stranger_told_at

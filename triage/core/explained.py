@@ -8,6 +8,22 @@ from typing import Any
 from triage.core.model import Decision, Email, Reading, Sender
 from triage.core.replies import TICKET
 
+_LABELS = (
+    "message_id",
+    "subject",
+    "from",
+    "received",
+    "error",
+    "kind",
+    "language",
+    "language_code",
+    "text",
+    "request_type",
+    "service",
+    "out_of_scope",
+    "severity",
+    "courtesy",
+)
 NEW_TICKET = "NEW"  # stands for the number that a ticket would get
 
 
@@ -60,7 +76,7 @@ def explained(file: str, email: Email, reading: Reading, sender: Sender, decisio
         },
         "evidence": [
             {"rule": one.rule, "clause": one.clause, "matched": one.matched}
-            for one in (decision.evidence or reading.evidence)
+            for one in dict.fromkeys((*reading.evidence, *decision.evidence))
         ],
         "reply": None
         if reply is None
@@ -75,12 +91,7 @@ def explained(file: str, email: Email, reading: Reading, sender: Sender, decisio
 
 def failed(file: str, error: str) -> dict[str, Any]:
     """The line of a file that could not be read at all."""
-    empty: dict[str, Any] = dict.fromkeys(
-        (
-            "message_id subject from received error kind language language_code text request_type service out_of_scope "
-            "severity courtesy"
-        ).split()
-    )
+    empty: dict[str, Any] = dict.fromkeys(_LABELS)
     return {
         "file": file,
         **empty,

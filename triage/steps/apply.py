@@ -102,6 +102,10 @@ def _no_change(
             tx.people.note(sender.address, stranger_told_at=telling.now)
         _reply(tx, email, gathered, decision, office, telling, mail, None, ())
         return
+    if decision.folder == "quarantine":
+        tx.notices.add(telling.now, "quarantined", None, {"mail": mail, "reason": reason, "subject": email.subject})
+        telling.event("message.quarantined", reason=reason, mail=mail)
+        return
     ticket = gathered.history.ticket
     if ticket:
         tx.mails.change(mail, ticket=ticket.id)
