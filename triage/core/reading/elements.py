@@ -17,8 +17,9 @@ from dataclasses import replace
 from triage.core.reading.identifiers import Identifier, Passage
 from triage.core.reading.matches import Hit, Signals
 
+_WORD = re.compile(r"[^\W\d_]{1,20}")
 _BEFORE = re.compile(r"(?<!\w)[^\W\d_]{3,20} $")
-_AFTER = re.compile(r" (?:[^\W\d_]{1,3} ){0,2}([^\W\d_]{4,20})")  # short words between are "de", "de la"
+_AFTER = re.compile(r" (?:[^\W\d_]{1,3} ){0,2}[^\W\d_]{4,20}")  # short words between are "de", "de la"
 
 
 def with_elements(signals: Signals, passages: Sequence[Passage], named: Sequence[Identifier]) -> Signals:
@@ -47,5 +48,5 @@ def _particular(passage: Passage) -> Iterator[Hit]:
             yield replace(hit, matched=text[before.start() : hit.end], start=before.start())
     for hit in passage.hits("clue.item_first"):
         after = _AFTER.match(text, hit.end)
-        if after and after.start(1) not in plain:
+        if after and all(word.start() not in plain for word in _WORD.finditer(text, hit.end, after.end())):
             yield replace(hit, matched=text[hit.start : after.end()], end=after.end())

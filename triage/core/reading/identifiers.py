@@ -35,15 +35,15 @@ _SHARES = {"certain": 0.97, "likely": 0.85, "name": 0.75}
 
 # Between a clue and its value: a colon, a number sign, an opening bracket; nothing that ends the thought.
 _GAP = re.compile(
-    r"(?:[ \t]{0,3}:[ \t]{0,3}\n[ \t]{0,3})?[ \t]{0,3}(?:[:=#№(\[–—-]|[nN][°º.]|[nN]ro\.?|[iI][dD][:=#]?){0,2}"
-    r"[ \t]{0,3}(?:[(\[#])?"
+    r"(?:[ \t]{0,3}:[ \t]{0,3}\n[ \t]{0,3})?[ \t]{0,3}"
+    r"(?:[:=#№(\[]|(?<=[ \t])[–—-](?=[ \t])|[nN][°º.]|[nN]ro\.?|[iI][dD][:=#]?){0,2}[ \t]{0,3}(?:[(\[#])?"
 )
 _QUOTED = re.compile(
     r"\"([^\"\n]{2,44})\"|“([^”\n]{2,44})[”\"]|«([^»\n]{2,44})»|'([^'\n]{2,44})'(?!\w)|‘([^’\n]{2,44})’(?!\w)"
 )
 _NUMBER = re.compile(r"\d{2,15}(?![\w%°/@-]|[.,:]\d)")
 _EMAIL = re.compile(r"[A-Za-z0-9_.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,5}")
-_LOGIN = re.compile(r"(?=[\w.-]{0,40}[_.\d])[A-Za-z][A-Za-z0-9]{1,30}(?:[_.-][A-Za-z0-9]{1,30}){0,4}(?![\w@/])")
+_LOGIN = re.compile(r"(?=[\w.-]{0,40}[_.\d])[A-Za-z][A-Za-z0-9]{1,30}(?:[_.-][A-Za-z0-9]{1,30}){0,4}(?![\w@/]|\.\w)")
 _PLAIN_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9]{3,30}(?=[,;)]|[ \t]{0,3}(?:\n|$))")  # all that follows "login:"
 _FILE = re.compile(
     r"\.(?:xml|conf|log|json|csv|xlsx?|kml|php|java|js|py|jar|apk|sql|ini|html?|png|jpe?g|com|net|org|io)$"
