@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from email.generator import BytesGenerator
 from email.message import Message
 from email.policy import compat32
+from functools import partial
 from io import BytesIO
 
 from triage.adapters import charsets, mime_bodies, mime_texts, tnef
@@ -89,14 +90,15 @@ class Walk:
         self.budget = budget
         self.attached_mail = attached_mail  # a mail -> its text, "" when there are too many
         self.content = Content()
-        self.named: list[Piece] = []  # text with a file name, the text of the mail only where there is no other
+        # Texts with a file name: the text of the mail only where there is no other, so they are not read before.
+        self.named: list[Callable[[], Piece]] = []
         self.calendar = ""
 
     def run(self, message: Message) -> Content:
         content = self.content
         content.pieces = [piece for piece in self.part(message) if piece.text.strip()]
-        if not content.pieces:
-            content.pieces = [piece for piece in self.named if piece.text.strip()][:1]
+        if not content.pieces and self.named:
+            content.pieces = [piece for piece in [self.named[0]()] if piece.text.strip()]
         if not content.pieces and self.calendar:
             content.pieces = [Piece(self.calendar)]
         return content
@@ -129,10 +131,9 @@ class Walk:
             "text/rtf",
         )
         if is_text and disposition != "attachment" and not (name and kind not in ("text/plain", "text/html")):
-            piece = self.piece(part, kind, params)
             if not name:
-                return [piece]
-            self.named.append(piece)
+                return [self.piece(part, kind, params)]
+            self.named.append(partial(self.piece, part, kind, params))
         self.attach(part, kind, params, disposition, name)
         return []
 
@@ -223,7 +224,10 @@ class Walk:
             self.calendar = mime_texts.calendar(words)
         self.content.attachments.append(Attachment(name, kind, mime_bodies.size(body, encoding), inline, words))
         if kind in ("application/ms-tnef", "application/vnd.ms-tnef") or name.lower() == "winmail.dat":
-            self.outlook(mime_bodies.octets(body, encoding, tnef.MOST)[0])
+            if tnef.is_tnef(mime_bodies.octets(body, encoding, 8)[0]):
+                self.outlook(mime_bodies.octets(body, encoding, tnef.MOST)[0])
+            else:
+                self.content.defects.add("bad-tnef")
         elif kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
             signed = params.get("smime-type", "").lower() == "signed-data"
             self.content.defects.add("signed-opaque" if signed else "encrypted")
@@ -250,15 +254,12 @@ class Walk:
 
     def outlook(self, data: bytes) -> None:
         found = tnef.read(data)
-        if found is None:
-            self.content.defects.add("bad-tnef")
-            return
         for name, octets in found.files[:FILES_INSIDE]:
             self.file(name, octets)
         if found.text.strip():
-            self.named.append(Piece(mime_texts.clean(found.text[: self.budget.text])))
+            self.named.append(partial(Piece, mime_texts.clean(found.text[: self.budget.text])))
         elif found.html.strip():
-            self.named.append(Piece(mime_texts.clean(found.html[: self.budget.html]), html=True))
+            self.named.append(partial(Piece, mime_texts.clean(found.html[: self.budget.html]), html=True))
 
     def mail(self, part: Message, kind: str, name: str, disposition: str) -> None:
         body = self.body(part)

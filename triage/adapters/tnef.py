@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from triage.adapters import charsets
 
-MOST = 12 << 20  # octets that are looked at
+MOST = 8 << 20  # octets that are looked at
 _SIGNATURE = 0x223E9F78
 _BODY, _MAPI, _RENDER, _TITLE, _DATA, _ATTACHMENT, _CODEPAGE = (
     0x2800C,
@@ -33,10 +33,12 @@ class Tnef:
     files: list[tuple[str, bytes]] = field(default_factory=list)
 
 
-def read(data: bytes) -> Tnef | None:
-    """The text and the files; None when it is no such thing."""
-    if len(data) < 6 or struct.unpack_from("<I", data)[0] != _SIGNATURE:
-        return None
+def is_tnef(start: bytes) -> bool:
+    return len(start) >= 6 and struct.unpack_from("<I", start)[0] == _SIGNATURE
+
+
+def read(data: bytes) -> Tnef:
+    """The text and the files of what `is_tnef`."""
     found = Tnef()
     charset = "windows-1252"
     name, octets, open_file = "", b"", False
