@@ -268,7 +268,9 @@ def _vehicle(passage: Passage, at: int) -> int:
     if code:
         return 0 if passage.is_model(*code.span()) or passage.counts_something(*code.span()) else code.end()
     number = _NUMBER.match(text, at)
-    return number.end() if number and not passage.counts_something(*number.span()) else 0
+    if not number or _YEAR.fullmatch(number.group()) or passage.counts_something(*number.span()):
+        return 0
+    return number.end()
 
 
 def _asset_name(passage: Passage, at: int) -> int:
