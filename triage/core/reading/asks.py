@@ -129,7 +129,7 @@ def _judge(text: str, part: Part) -> None:
     piece = text[part.start : part.end]
     part.marked = bool(_ASKS.search(piece))
     remark = piece[:1] == "(" and piece.rstrip(".")[-1:] == ")"
-    if part.unit.pasted or remark or (not part.marked and ("fyi" in part.hits or "info" in part.hits)):
+    if part.unit.pasted or remark or (not part.marked and "fyi" in part.hits):
         return
     asked = part.of("ask")
     part.asks = part.marked or bool(asked)

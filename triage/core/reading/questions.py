@@ -182,7 +182,9 @@ def _kinds(matter: _Matter, part: Part) -> float:
         # A question after a fault asks about the fault, unless it is of the sort that asks for something new.
         fresh = any(hit.rule.weight >= 2 for hit in part.of("ask")) and "detail" not in part.hits
         return 0.7 if fresh else 0.1
-    return -0.8 if matter.broken else 0.4
+    if matter.broken:
+        return -0.8
+    return 0.7 if part.wants else 0.4
 
 
 def _place(before: Part, part: Part, matter: _Matter, connector: float, several: float) -> float:
@@ -221,7 +223,7 @@ def _ties(part: Part, new: int) -> float:
     """How much holds a part to what was said before it."""
     ties = 0.0
     if part.unit.item < 0 or not part.opens:
-        ties += 0.7 * _points_back(part)
+        ties += 0.8 * _points_back(part)
     if "detail" in part.hits:
         in_item = part.unit.item >= 0 and part.opens
         ties += 1.5 if (new <= 2 or not part.asks) and not in_item else 0.7

@@ -16,6 +16,8 @@ _MARK = re.compile(
     r"|\(?(?P<number>\d{1,2})[ºª°]?(?:[.)][-:]?|[ \t]?[-–:]-?)[ \t]{0,4}(?=[^\W\d_]|[¿¡\"'“«(])"
     r"|\(?(?P<letter>[A-Ha-h])(?:\)|[.](?=[ \t]))[ \t]{0,4})"
 )
+# "1 how ...": a mark only where lines begin with 1 and with 2.
+_BARE = re.compile(r"^[ \t]{0,8}(?P<number>\d{1,2})[ \t]{1,4}(?=[^\W\d_])", re.MULTILINE)
 # The same marks within a running line: "two things: 1) ... 2) ..."
 _INLINE = re.compile(
     r"(?<=[\s:;,.])\(?(?P<number>[1-9])[.)][ \t]{0,2}(?=[^\W\d_]|[¿¡\"'“«])"
@@ -28,6 +30,7 @@ _PASTED = re.compile(  # the beginning of a line of a log, a payload, code
     r"|\d{4}-\d\d-\d\d[T ]\d|\[?\d\d:\d\d:\d\d|at [\w$.]{3,80}\(|Caused by:"
     r"|(?:WARN|ERROR|INFO|DEBUG|FATAL|Traceback)\b|https?://\S{1,2000}\s*$)"
 )
+_BETWEEN = 4  # most blocks that stand between two items of one list
 _WRAPPED = 50  # a line shorter than this was ended by its writer, not by the mail client
 _LONGEST = 40_000  # characters that are read: a question that only begins after them is not one
 
@@ -77,51 +80,69 @@ def _unit(block: _Block, start: int, end: int, opens: bool) -> Unit:
     return Unit(start, end, block.paragraph, block.item, block.list, block.numbered, opens, block.pasted)
 
 
-def _blocks(text: str) -> list[_Block]:
-    found: list[_Block] = []
-    at, paragraph, items, lists = 0, 0, 0, 0
-    fresh = True  # whether the next line begins a block
-    last_mark, last_list_block = "", -9
-    for line in text.split("\n"):
-        start, end = at, at + len(line.rstrip())
-        at += len(line) + 1
-        if not line.strip():
-            fresh = True
-            continue
-        mark = _MARK.match(line)
-        pasted = _PASTED.match(line) is not None and not mark
-        if mark and mark.end() < len(line.rstrip()):
-            kind = mark.lastgroup or ""
-            value = mark.group(kind)
-            # The list goes on over paragraphs between its items as long as it counts on.
-            same = kind == last_mark and (kind != "number" or int(value) != 1) and len(found) - last_list_block <= 4
-            if not same:
-                lists += 1
-            paragraph += 1
-            items += 1
-            found.append(_Block(start + mark.end(), end, paragraph, items, lists, kind != "bullet"))
-            last_mark, last_list_block = kind, len(found) - 1
-            fresh = False
-            continue
-        previous = found[-1] if found else None
-        if pasted:
-            if previous and previous.pasted and not fresh:
-                previous.end = end
+class _Blocks:
+    """Reads the lines of a text into blocks."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.found: list[_Block] = []
+        self.paragraph = self.items = self.lists = 0
+        self._fresh = True  # the next line begins a block
+        self._kind = ""  # of the last list mark: bullet, number, letter
+        self._marked_at = -9  # number of the last block that is an item
+        bare = {match.group(1) for match in _BARE.finditer(text)}
+        self._marks = (_MARK, _BARE) if {"1", "2"} <= bare else (_MARK,)
+        at = 0
+        for line in text.split("\n"):
+            if line.strip():
+                self._line(line, at, at + len(line.rstrip()))
             else:
-                paragraph += fresh
-                found.append(_Block(start, end, paragraph, pasted=True))
-            fresh = False
-            continue
-        begin = start + len(line) - len(line.lstrip())
-        if previous is None or fresh:
-            paragraph += 1
-            found.append(_Block(begin, end, paragraph))
-        elif previous.pasted or not _wrapped(text, previous, begin):
-            found.append(_Block(begin, end, paragraph, previous.item, previous.list, previous.numbered))
+                self._fresh = True
+            at += len(line) + 1
+
+    def _line(self, line: str, start: int, end: int) -> None:
+        mark = next((mark for pattern in self._marks if (mark := pattern.match(line))), None)
+        if mark and start + mark.end() < end:
+            self._item(mark, start + mark.end(), end)
+        elif _PASTED.match(line):
+            self._pasted(start, end)
         else:
+            self._prose(start + len(line) - len(line.lstrip()), end)
+        self._fresh = False
+
+    def _item(self, mark: re.Match[str], start: int, end: int) -> None:
+        kind = mark.lastgroup or "bullet"
+        # A list goes on over paragraphs between its items as long as it counts on.
+        begins = kind == "number" and int(mark.group(kind)) == 1
+        if begins or kind != self._kind or len(self.found) - self._marked_at > _BETWEEN:
+            self.lists += 1
+        self.paragraph += 1
+        self.items += 1
+        self._kind, self._marked_at = kind, len(self.found)
+        self.found.append(_Block(start, end, self.paragraph, self.items, self.lists, kind != "bullet"))
+
+    def _pasted(self, start: int, end: int) -> None:
+        if self.found and self.found[-1].pasted and not self._fresh:
+            self.found[-1].end = end
+            return
+        self.paragraph += self._fresh
+        self.found.append(_Block(start, end, self.paragraph, pasted=True))
+
+    def _prose(self, start: int, end: int) -> None:
+        if not self.found or self._fresh:
+            self.paragraph += 1
+            self.found.append(_Block(start, end, self.paragraph))
+            return
+        previous = self.found[-1]
+        if not previous.pasted and _wrapped(self.text, previous, start):
             previous.end = end
-        fresh = False
-    return _split_inline(text, found, items, lists)
+        else:
+            self.found.append(_Block(start, end, self.paragraph, previous.item, previous.list, previous.numbered))
+
+
+def _blocks(text: str) -> list[_Block]:
+    read = _Blocks(text)
+    return _split_inline(text, read.found, read.items, read.lists)
 
 
 def _split_inline(text: str, blocks: list[_Block], items: int, lists: int) -> list[_Block]:
