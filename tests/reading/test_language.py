@@ -60,7 +60,7 @@ def test_english_spanish_or_neither(text: str, value: str, code: str) -> None:
         ("Hola equipo,\n\nthe device has been offline since this morning and the client is waiting.\n\nGracias", "en"),
         ("Dear support team,\n\nla unidad no reporta desde esta mañana y el cliente está esperando.\n\nThanks", "es"),
         (
-            "Buenas, al abrir el reporte sale esto:\nERROR com.example.Report - Could not open the file as it is locked\n"
+            "Buenas, al abrir el reporte sale:\nERROR com.example.Report - Could not open the file, it is locked\n"
             "2025-07-01 10:00:01 WARN The connection to the server was refused and will be tried again\n¿qué hago?",
             "es",
         ),

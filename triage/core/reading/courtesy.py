@@ -1,4 +1,9 @@
-"""Whether a mail is rude (guide: *courtesy*): insults, threats against people, accusations of crime."""
+"""Whether a mail keeps to respect and courtesy (guide: *courtesy*).
+
+Rude are insults, threats against people, profanity aimed at the reader and accusations of crime. Anger, capitals,
+threats to leave or to escalate, and a curse at a thing are not. A weight of one is a verdict: staff is told that a
+partner was rude, so a wrong verdict is worse than a missed one.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,15 @@ from triage.core.model import Label
 from triage.core.pack import Pack
 from triage.core.reading.matches import Signals
 
+RUDE, OK = "rude", "ok"
+
+_VERDICT = 1.0
+
 
 def courtesy(signals: Signals, pack: Pack) -> Label:
-    """`rude` or `ok`."""
+    """rude or ok, and the words that say so."""
     weight = signals.weight("courtesy.rude")
-    if weight < 1:
-        return Label("ok", 0.9)
-    return Label("rude", min(0.99, 0.5 + weight / 4), signals.evidence("courtesy.rude"))
+    evidence = signals.evidence("courtesy.rude")
+    if weight >= _VERDICT:
+        return Label(RUDE, round(min(0.98, 0.7 + 0.15 * (weight - _VERDICT)), 2), evidence)
+    return Label(OK, round(0.97 - 0.4 * weight, 2) if weight > 0 else 0.97, evidence)
