@@ -40,6 +40,7 @@ class Limits:
     header_bytes: int = 65_536  # the header block of the mail
     header_fields: int = 1_000
     header_value: int = 16_384  # octets of one value
+    subject: int = 1_000  # characters
     parts: int = 200
     depth: int = 30  # multiparts within each other
     text: int = 262_144  # octets of its texts
@@ -104,7 +105,7 @@ def _email(raw: bytes, received: datetime | None, limits: Limits) -> Email:
         defects.add("future-date")
     email = Email(
         message_id=message_id,
-        subject=_top(headers, "subject"),
+        subject=_top(headers, "subject")[: limits.subject],
         from_=people["from"],
         sender=people["sender"],
         reply_to=people["reply-to"],
@@ -273,12 +274,18 @@ def _from(
         if len(guessed) == 1:
             name = re.sub(re.escape(guessed[0]) + r"|mailto:|[<>\[\]\"]", "", shown, flags=re.I)
             found = (Address(_plain_address(guessed[0]), one_line(name)[:250]),)
-    if not found or line.count("@") != 1 or "control" in doubts or _CODED_AT.search(line):
+    if not found or line.count("@") != 1 or "control" in doubts or _CODED_AT.search(line) or _blank_inside(line):
         defects.add("bad-from")
     elif found[0].name and "<" in line:
         # A comma without quotes has torn the name.
         found = (Address(found[0].address, one_line(words(line.partition("<")[0])).strip(' "')[:250]),)
     return found
+
+
+def _blank_inside(line: str) -> bool:
+    """<power system@x.example>: where the address begins is a matter of taste."""
+    inside = line.rpartition("<")[2].partition(">")[0].strip() if "<" in line else ""
+    return any(char in inside for char in ' \t"')
 
 
 def _addresses(mailboxes: list[tuple[str, str]], limits: Limits, defects: set[str]) -> tuple[Address, ...]:
