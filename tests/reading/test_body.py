@@ -154,6 +154,12 @@ KEPT = [
     "Please register:\n\n- Ken Okoro\n- Ann Obi",
     "Steps:\n1. open the page\n2. press save\n---\nThen the page is empty and nothing was saved, we do not know why.",
     "Regards is a nice word but the report is still empty.",
+    "El cliente nos escribió hoy a las 10:30:\n\nmi camión no reporta desde ayer",
+    "On 3 July 2025 at 10:30 the client wrote to us:\nmy truck is offline since noon.",
+    "Enviado por el cliente desde la app móvil ayer.\n\nLo vi en la pantalla.",
+    "We tried:\n\n```\n# Sent from the tracker\n--\n```\n\nand nothing came back to the server after that.",
+    "First part.\n\n________________\n\nThe second part is here, and it is as important as the first one.",
+    "It comes back each time:\n\nSELECT *\nFROM trips",
 ]
 
 
@@ -176,6 +182,63 @@ def test_a_mail_that_only_forwards_says_that_no_text_is_its_senders_own() -> Non
     assert words(body.forwarded) == "Subject: No data None since noon."
 
 
+FOOTERS = [
+    "Sent from my Samsung Galaxy smartphone.",
+    "Sent from Mail<https://go.example/x> for Windows",
+    "Sent with [Proton Mail](https://proton.example/) secure email.",
+    "Von meinem Mobilgerät gesendet",
+    "Envoyé de mon iPhone",
+    "Inviato da iPhone",
+    "Verstuurd vanaf mijn iPad",
+    "Enviado do meu iPhone",
+    "Отправлено с iPhone",
+    "iPhone'umdan gönderildi",
+    "发自我的iPhone",
+    "iPhoneから送信",
+]
+
+
+@pytest.mark.parametrize("footer", FOOTERS)
+def test_footers_of_phones_are_cut_wherever_they_stand(footer: str) -> None:
+    assert words(take_apart(f"{ASK}\n\n{footer}").text) == words(ASK)
+    assert words(take_apart(f"{footer}\n\n{ASK}").text) == words(ASK)
+
+
+def test_a_postscript_is_text() -> None:
+    body = take_apart(f"{ASK}\n\nRegards,\nKen\n\nPS: the second report is empty too, see the picture.")
+    assert words(body.text) == words(f"{ASK} PS: the second report is empty too, see the picture.")
+    assert words(body.closing) == "Regards, Ken"
+
+
+def test_a_warning_of_the_receiving_server_is_no_text() -> None:
+    warning = "CAUTION: This email originated from outside of the organization. Do not click links."
+    assert words(take_apart(f"{warning}\n\n{ASK}").text) == words(ASK)
+
+
+def test_what_stands_below_a_signed_mail_and_a_rule_is_not_its_text() -> None:
+    assert words(take_apart(f"{ASK}\n\nRegards,\nKen\n\n* * *\n\nAsk us about our summer offers.").text) == words(ASK)
+
+
+def test_a_line_of_words_and_an_attribution_keeps_the_words() -> None:
+    assert (
+        take_apart("Solved, thanks. On Wed, Apr 4, 2012 at 3:59 PM, v@s.example wrote:\n> Hi").text == "Solved, thanks."
+    )
+
+
+def test_a_quoted_line_that_a_mailer_broke_is_no_answer() -> None:
+    quoted = (
+        "> "
+        + "the device of the client has sent nothing since the last update "
+        + "of\nits firmware\n> and we look into it"
+    )
+    assert take_apart(f"Done.\n\nOn 3 July 2025 at 10:30 Vera wrote:\n{quoted}").text == "Done."
+
+
+def test_a_list_footer_below_the_quote_is_cut() -> None:
+    footer = "_______________________________________________\nusers mailing list\nusers@lists.example"
+    assert words(take_apart(f"{ASK}\n\nOn 3 July 2025 at 10:30 Vera wrote:\n> x\n\n{footer}").text) == words(ASK)
+
+
 def test_an_empty_text_is_an_empty_body() -> None:
     assert take_apart(" \n\t\n ") == Body(text="")
 
@@ -190,7 +253,7 @@ HOSTILE = {
     "quote marks": ">\n" * 100_000,
     "quote marks in one line": ">" * 1_000_000,
     "deep quotes": ("> " * 200 + "x\n") * 2_000,
-    "colons": ":" * 1_000_000,
+    "colons in one line": ":" * 1_000_000,
     "line ends": "\n" * 1_000_000 + "x",
     "attributions": "On 1/1/2025 10:00 a@b.example wrote:\n" * 20_000,
     "half attributions": "On 1/1/2025 10:00 \n" * 50_000,
@@ -208,6 +271,12 @@ HOSTILE = {
     "open links": "<http://a\n>" * 50_000,
     "addresses": "a@" * 500_000,
     "underscores": ("_" * 290 + "\n") * 5_000,
+    "colons": ("x" * 140 + ":\n") * 3_000,
+    "verbs": ("escribió " * 18 + ":\n") * 3_000,
+    "dates": ("On 1 " + "w " * 70 + ":\n") * 3_000,
+    "addresses in brackets": ("(a@b" * 70 + ":\n") * 3_000,
+    "footers": ("sent from my sent from " * 5 + "\n") * 3_000,
+    "greetings": ("un saludo cordial y " * 4 + "\n") * 3_000,
     "disclaimers": "This email is " * 50_000,
 }
 

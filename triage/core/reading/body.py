@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from triage.core.model import Body
 from triage.core.reading import body_marks as marks
-from triage.core.reading.body_closing import banner_lines, closing_start, without_footers
+from triage.core.reading.body_closing import closing_start, postscript_start, without_footers
+from triage.core.reading.body_lines import banner_lines
 
 MAX_CHARS = 200_000  # beyond it a text is not taken apart line by line
 MAX_LINES = 3_000
+MAX_TRIES = 120  # lines that end like an attribution and are none: what has more of them is a log, or means harm
 
 # What becomes of a line.
 OWN, BLANK, QUOTE, FORWARD, MARK = "own", "blank", "quote", "forward", "mark"
@@ -76,13 +78,19 @@ def _fates(lines: list[str], forward: bool) -> list[str]:
     follows = _quote_follows(lines, quoted)
     fates: list[str] = [BLANK] * banner_lines(lines)
     below = FORWARD if forward else QUOTE
+    tries = MAX_TRIES
     while len(fates) < len(lines):
         at = len(fates)
         if quoted[at]:
             fates.append(below)
         elif not lines[at].strip():
             fates.append(BLANK)
-        elif (mark := _mark(lines, fates, at, follows[at], forward)) is None:
+        elif (mark := _block_mark(lines, fates, at, follows[at], forward)) is None and not (
+            tries and marks.ends_like_attribution(lines[at].strip(" \t\xa0"), follows[at])
+        ):
+            fates.append(OWN)
+        elif mark is None and (mark := _attribution_mark(lines, fates, at, follows[at])) is None:
+            tries -= 1
             fates.append(OWN)
         else:
             fates[mark.start :] = [mark.fate] * (mark.end - mark.start)
@@ -126,7 +134,7 @@ def _broken_quote(before: str, line: str) -> bool:
         return False
     if _OPEN_LINK.search(before[-320:]) or _LINK_ALONE.match(text):
         return True
-    return len(before) >= 70 and text[:1].islower() and len(text.split()) <= 3 and len(text) < 25
+    return len(before) >= 66 and text[:1].islower() and before.rstrip()[-1] not in ".?!:;"
 
 
 def _quote_follows(lines: Sequence[str], quoted: Sequence[bool]) -> list[bool]:
@@ -140,29 +148,34 @@ def _quote_follows(lines: Sequence[str], quoted: Sequence[bool]) -> list[bool]:
     return follows
 
 
-def _mark(lines: list[str], fates: Sequence[str], at: int, quote_follows: bool, forward: bool) -> _Mark | None:
-    """The mark that this line ends (an attribution) or begins (a separator, a header block)."""
+def _block_mark(
+    lines: Sequence[str], fates: Sequence[str], at: int, quote_follows: bool, forward: bool
+) -> _Mark | None:
+    """The separator or the header block that begins at this line."""
     line = lines[at]
     stripped = line.strip(" \t\xa0")
-    separator = marks.separator(line) if not stripped[0].isalnum() or stripped[-1] in ":：" else ""
+    separator = marks.separator(line) if not stripped[:1].isalnum() or stripped[-1] in ":：" else ""
     block = 0 if separator else marks.header_block(lines, at)
-    if separator or block:
-        below = FORWARD if separator == "forwarded" or (forward and separator != "above") else QUOTE
-        start = _with_rule_above(lines, fates, at)
-        fate = QUOTE if below == QUOTE else MARK
-        if separator and not quote_follows:
-            at = next((i for i in range(at + 1, min(at + 4, len(lines))) if lines[i].strip()), at + 1)
-            block = marks.header_block(lines, at, announced=True) if at < len(lines) else 0
-            return _Mark(start, at + block, below, True, fate)
-        return _Mark(start, at + max(block, 1), below, bool(block), fate)
-    if not marks.ends_like_attribution(stripped, quote_follows):
+    if not (separator or block):
         return None
+    below = FORWARD if separator == "forwarded" or (forward and separator != "above") else QUOTE
+    start = _with_rule_above(lines, fates, at)
+    fate = QUOTE if below == QUOTE else MARK
+    if separator and not quote_follows:
+        at = next((i for i in range(at + 1, min(at + 4, len(lines))) if lines[i].strip()), at + 1)
+        block = marks.header_block(lines, at, announced=True) if at < len(lines) else 0
+        return _Mark(start, at + block, below, True, fate)
+    return _Mark(start, at + max(block, 1), below, bool(block), fate)
+
+
+def _attribution_mark(lines: list[str], fates: Sequence[str], at: int, quote_follows: bool) -> _Mark | None:
+    """The attribution that ends at this line; words before it on the line stay in `lines`."""
     first = _attribution_start(lines, fates, at, quote_follows, marks.begins_like_attribution)
     if first is not None:
         return _Mark(first, at + 1, QUOTE, not quote_follows, QUOTE)
-    cut = marks.attribution_in_line(line)
+    cut = marks.attribution_in_line(lines[at])
     if cut > 0:
-        lines[at] = line[:cut].rstrip(" -\t")
+        lines[at] = lines[at][:cut].rstrip(" -\t")
         return _Mark(at, at + 1, QUOTE, not quote_follows, OWN)
     first = _attribution_start(lines, fates, at, quote_follows, lambda _: True)
     return None if first is None else _Mark(first, at + 1, QUOTE, not quote_follows, QUOTE)
@@ -211,10 +224,12 @@ def _without_closing(segments: Sequence[list[str]], sender: frozenset[str]) -> t
     kept = list(segments)
     while kept:
         last = kept.pop()
-        start = closing_start(last, sender, first=not kept)
-        closings.insert(0, "\n".join(last[start:]).strip())
-        if any(line.strip() for line in last[:start]):
-            kept.append(last[:start])
+        postscript = postscript_start(last)
+        start = closing_start(last[:postscript], sender, first=not kept)
+        closings.insert(0, "\n".join(last[start:postscript]).strip())
+        rest = [*last[:start], "", *last[postscript:]]
+        if any(line.strip() for line in rest):
+            kept.append(rest)
             break
     kept = [without_footers(segment) for segment in kept]
     return _paragraphs(kept), "\n\n".join(filter(None, closings))

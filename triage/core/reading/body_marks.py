@@ -38,7 +38,7 @@ _BEGINS = re.compile(
     rf"^(?:(?:{INTRO_START})[\s,.-]{{1,2}}(?:(?:{INTRO_LINK})\s)?(?:{_DAY}\s(?:[^\W\d_]{{3,12}}[.,]?\s)?)?"
     rf"|{_DAY}\s(?:[^\W\d_]{{3,12}}[.,]?\s)?)(?:(?:{MONTHS})[a-z]{{0,6}}[.,]?\s)?['\"(]?\d"
 )
-_CITES = re.compile(r"^(?:quoting|zitat von|citando a?|citat|cytuję|in message)\s")
+_CITES = re.compile(r"^(?:quoting|zitat von|citando a?|citat|cytuję|in message|wiadomość napisana przez)\s")
 _DATE_FIRST = re.compile(
     r"^(?:\d{4}[-/.年]\s?\d{1,2}|\d{1,2}(?:[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}|:\d{2}"
     r"|\.?\s(?:de\s)?[^\W\d_]{3,12}\.?,?\s(?:de\s)?\d{4}))"
@@ -95,6 +95,8 @@ def attribution(lines: Sequence[str], quote_follows: bool) -> bool:
     dashed = joined[:2] in _DASHES and joined[-2:] in _DASHES
     when = _WHEN.search(folded) is not None
     address = _ADDRESS.search(folded) is not None or "mailto:" in folded
+    if not (when or address or quote_follows):
+        return False
     begins = _begins(folded)
     verbs = list(_WROTE.finditer(folded))
     ends_with_verb = bool(verbs) and not folded[verbs[-1].end() :].strip(" .:：…*_-")
@@ -112,7 +114,7 @@ def attribution(lines: Sequence[str], quote_follows: bool) -> bool:
             return begins or when or ends_with_address or not colon or len(text) <= 120
         return when and ((begins and _names_somebody(text, verbs[-1])) or _NAME_FIRST.match(text) is not None)
     # No verb that we know: the form, date first and address last, is the same in every language.
-    return begins and when and colon and ends_with_address
+    return when and colon and ((begins and ends_with_address) or (address and _CITES.match(folded) is not None))
 
 
 def _begins(folded: str) -> bool:
@@ -144,6 +146,8 @@ def begins_like_attribution(line: str) -> bool:
 
 def ends_like_attribution(stripped: str, quote_follows: bool) -> bool:
     """Cheap test that spares the search in lines which can't be the last line of an attribution."""
+    if not stripped:
+        return False
     if stripped[-1] in ":：>-*_":
         return True
     if not (quote_follows or "@" in stripped) or len(stripped) > LINE:
@@ -154,7 +158,7 @@ def ends_like_attribution(stripped: str, quote_follows: bool) -> bool:
 def attribution_in_line(line: str) -> int:
     """Where in a line with words of the sender before it an attribution begins; -1 when there is none."""
     text = line[: 2 * LINE].rstrip(" \t*_")
-    if text[-1:] not in (":", "：") or not _WROTE_LAST.search(text[:-1].casefold()):
+    if text[-1:] not in (":", "：") or not _WROTE_LAST.search(text[-41:-1].lower()):
         return -1
     found = -1
     for match in _MIDDLE.finditer(text):

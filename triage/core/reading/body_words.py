@@ -39,7 +39,8 @@ WROTE_UNSPACED = "写道|寫道|撰寫|撰写|のメール|書きました|작�
 
 # What an attribution line begins with when not with a date, a time or a weekday; a date must follow it.
 INTRO_START = (
-    "on|at|el|a|le|am|den|il|em|no dia|op|w|dnia|dne|dňa|på|pe|pada|vào|vào lúc|ngày|в|от|на|у|στις|la|în|in|kl|i"
+    "on|at|el|el el|a|le|am|den|il|em|no dia|op|w|dnia|dne|dňa|på|pe|pada|vào|vào lúc|ngày|в|от|на|у|στις|la|în"
+    "|in|kl|i"
     "|ons|dana"
     "|בתאריך|ב|في|في يوم|在|于|於|ma|tanggal"
 )
@@ -220,9 +221,10 @@ SENT_FROM = (
     "|iphone'umdan gönderildi|gönderildi|benim iphone|outlook'u edinin|elküldve|küldve|trimis de pe|trimis din"
     "|στάλθηκε από"
     "|dikirim dari|dapatkan outlook|được gửi từ|gửi từ|poslano iz|poslano sa|saadetud minu|išsiųsta iš|nosūtīts no"
-    "|发自我的|从我的|发送自|發自我的|從我的|iphoneから送信|から送信|에서 보냄"
-    "|나의|נשלח מה|أرسلت من|تم الإرسال من|enviado desde"
+    "|נשלח מה|أرسلت من|تم الإرسال من"
 )
+# The same in scripts that put no space between words.
+SENT_FROM_UNSPACED = "发自我的|从我的|发送自|發自我的|從我的|나의 ?iphone"
 DEVICES = (
     "iphone|ipad|ipod|ios|android|galaxy|samsung|huawei|xiaomi|redmi|poco|realme|oppo|vivo|oneplus|motorola|moto"
     "|nokia|htc|lg|sony|xperia"
