@@ -19,9 +19,8 @@ from triage.config import Loaded
 from triage.core.clock import Rules, make_rules
 from triage.core.directory import Directory
 from triage.core.errors import ConfigError
-from triage.core.model import Desk
+from triage.core.model import Desk, Trust
 from triage.core.pack import Pack
-from triage.steps.gather import Trust
 from triage.steps.intake import Inbox
 from triage.steps.office import Office
 

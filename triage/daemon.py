@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -276,8 +277,8 @@ class Daemon:
                 events.trouble(
                     "senders.unverified",
                     mailbox=box.name,
-                    reason="mailbox.trusted_authserv_id is not set: anyone can write in a partner's name, and commands by "
-                    "mail are off",
+                    reason="mailbox.trusted_authserv_id is not set: anyone can write in a partner's name, "
+                    "and commands by mail are off",
                 )
 
 
@@ -288,7 +289,12 @@ class MailboxRunner:
         self._daemon, self._box = daemon, box
         limits = daemon.settings.limits
         self._mailbox: Mailbox = assembly.imap(daemon.loaded, box)
-        self._readers = Readers(daemon.office.rules.pack, daemon.office.desk, limits.readers, limits.seconds_per_mail)
+        self._readers = Readers(
+            daemon.office.rules.pack,
+            replace(daemon.office.desk, trust=assembly.trust(box)),
+            limits.readers,
+            limits.seconds_per_mail,
+        )
         self._thread: threading.Thread | None = None
         self._name = f"mailbox {box.name}"
         self._standing_by = False

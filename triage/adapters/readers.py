@@ -45,10 +45,11 @@ class Done:
 def reader(pack: Pack, desk: Desk) -> Read:
     """The work itself: parse, then read."""
     from triage.adapters.mime import parse
+    from triage.core import authenticity
     from triage.core.reading.read import read
 
     def work(raw: bytes, received: datetime | None) -> tuple[Email, Reading]:
-        email = parse(raw, received)
+        email = authenticity.author(parse(raw, received), desk.trust)
         return email, read(email, pack, desk)
 
     return work

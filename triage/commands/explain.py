@@ -56,21 +56,20 @@ def judge_of(context: Context) -> Callable[[str, bytes], dict[str, Any]]:
     rules, desk = context.rules, context.desk()
     partners = assembly.directory(loaded, rules.pack)
     plans = frozenset(one.id for one in rules.pack.deployments if one.subscription)
-    box = loaded.config.mailbox[0]
+    trust = assembly.trust(loaded.config.mailbox[0])
 
     def judge(file: str, raw: bytes) -> dict[str, Any]:
         try:
-            email = parse(raw)
+            email = authenticity.author(parse(raw), trust)
             now = datetime.now(UTC)
             reading = read(email, rules.pack, desk)
-            verified = authenticity.verify(email, box.trusted_authserv_id, box.trusted_forwarders)
             sender = directory.identify(
                 email,
                 partners,
                 email.received or now,
                 deployments_with_subscription=plans,
                 staff=loaded.config.staff.addresses,
-                verified=verified,
+                verified=authenticity.verify(email, trust),
             )
             return explained(file, email, reading, sender, decide(email, reading, sender, rules, now))
         except Exception as error:  # one mail: its line says so, the next file is looked at all the same

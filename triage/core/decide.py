@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from triage.core import clock, directory, lifecycle, threads
+from triage.core import authenticity, clock, directory, lifecycle, threads
 from triage.core.clock import Rules
 from triage.core.model import NO_HISTORY, Clock, Decision, Email, Evidence, History, Reading, Reply, Sender
 from triage.core.pack import Requirement
@@ -109,6 +109,8 @@ def _refuse_sender(case: Case) -> Decision:
     )
     if not sender.address:
         return replace(decision, state="ignored", folder="quarantine")  # nobody to refuse: a person looks at it
+    if sender.verified == authenticity.NO_VERDICT:
+        return replace(decision, state="ignored", folder="quarantine")  # held: it may be genuine
     if sender.status == directory.UNAUTHENTICATED:
         return decision
     if sender.status == directory.UNKNOWN:

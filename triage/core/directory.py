@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from triage.core import authenticity
 from triage.core.model import Address, Contact, Email, Sender
 
 AUTHORIZED, UNKNOWN, UNAUTHENTICATED = "authorized", "unknown", "unauthenticated"
@@ -63,22 +64,21 @@ def identify(
     *,
     deployments_with_subscription: frozenset[str] = frozenset(),
     staff: Iterable[str] = (),
-    verified: bool | None = None,
-    author: Address | None = None,
+    verified: str = authenticity.UNCHECKED,
 ) -> Sender:
     """The sender of a mail and whether he may ask.
 
-    `verified` is what core/authenticity.py found: True proven, False forged, None nothing to go by (accepted).
-    `author` replaces From where the vendor's own mailing group rewrote it and vouches for the original (decision 25).
+    `verified` is what core/authenticity.py found. Where senders are checked, only a proven address may ask: one of
+    which nothing is known is held, one that is not proven is refused.
     """
-    addresses = (author,) if author else email.from_
+    addresses = email.from_
     if len(addresses) != 1 or not addresses[0].address or "several-from" in email.defects:
         reason = "several-from" if len(addresses) > 1 or "several-from" in email.defects else "no-from"
         first = addresses[0] if addresses else Address("")
         return Sender(first.address, first.name, UNAUTHENTICATED, verified=verified, reason=reason)
     address, name = addresses[0].address, addresses[0].name
-    if verified is False:
-        return Sender(address, name, UNAUTHENTICATED, verified=False, reason="forged")
+    if verified not in (authenticity.PROVEN, authenticity.UNCHECKED):
+        return Sender(address, name, UNAUTHENTICATED, verified=verified, reason=verified)
     if listed(address, staff):
         return Sender(address, name, AUTHORIZED, staff=True, verified=verified, reason="staff")
     contacts = directory.contacts(address)

@@ -79,6 +79,15 @@ class Email:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose word on a sender counts, by mailbox."""
+
+    authserv_id: str = ""  # of the server that checks senders for us; "": nobody does
+    forwarders: tuple[str, ...] = ()  # domains whose ARC seal counts
+    own_lists: tuple[str, ...] = ()  # List-Ids of the vendor's own mailing group (decision 25)
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """What the program must know of itself to read a mail: its own addresses, lists and key."""
 
@@ -86,6 +95,7 @@ class Desk:
     own_lists: tuple[str, ...] = ()  # List-Ids of the vendor's own mailing group (decision 25)
     key: bytes = b""  # signs ticket tokens in our Message-IDs
     old_keys: tuple[bytes, ...] = ()  # still accepted after a rotation
+    trust: Trust = Trust()
 
     @property
     def domain(self) -> str:
@@ -177,7 +187,7 @@ class Sender:
     partner: str | None = None
     contacts: tuple[Contact, ...] = ()  # every entry that matches; several: one person at two partners or deployments
     staff: bool = False  # a specialist of the vendor, proven as far as the configuration asks
-    verified: bool | None = None  # True: the From domain is proven; False: proven forged; None: nothing to go by
+    verified: str = "unchecked"  # proven, forged, unproven, no-verdict, unchecked (core/authenticity.py)
     reason: str = ""  # a word for the log: no-from, several-from, forged, not-a-partner ...
 
     @property

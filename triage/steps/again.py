@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from triage.adapters.db.mails import KnownMail
 from triage.adapters.db.store import Transaction
-from triage.core.model import Email, Reading
+from triage.core.model import Email, Reading, Trust
 from triage.steps.apply import Place
-from triage.steps.gather import Trust
 from triage.steps.intake import handle
 from triage.steps.office import Office
 from triage.steps.telling import Telling

@@ -8,17 +8,8 @@ from datetime import datetime, timedelta
 
 from triage.adapters.db.store import Transaction
 from triage.core import authenticity, directory, lifecycle, threads
-from triage.core.model import Address, Email, History, Reading, Sender, TicketState
+from triage.core.model import Email, History, Reading, Sender, TicketState, Trust
 from triage.steps.office import Office
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whose word on a sender counts, by mailbox."""
-
-    authserv_id: str = ""
-    forwarders: tuple[str, ...] = ()
-    own_lists: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +27,7 @@ def sender(tx: Transaction, email: Email, office: Office, trust: Trust, now: dat
         email.received or now,
         deployments_with_subscription=office.subscriptions,
         staff=office.staff,
-        verified=authenticity.verify(email, trust.authserv_id, trust.forwarders),
+        verified=authenticity.verify(email, trust),
     )
     if found.status != directory.UNKNOWN:
         return found
@@ -52,7 +43,6 @@ def sender(tx: Transaction, email: Email, office: Office, trust: Trust, now: dat
         email.received or now,
         deployments_with_subscription=office.subscriptions,
         verified=found.verified,
-        author=Address(found.address, found.name),
     )
 
 

@@ -25,10 +25,10 @@ from triage.adapters.imap import Arrived, FolderStatus
 from triage.adapters.readers import Done, Job
 from triage.core.decide import decide
 from triage.core.errors import LeaseLost, MailError, Permanent, Temporary
-from triage.core.model import Email, Reading
+from triage.core.model import Email, Reading, Trust
 from triage.steps import bounces, staff
 from triage.steps.apply import Place, apply, record
-from triage.steps.gather import Gathered, Trust, gather
+from triage.steps.gather import Gathered, gather
 from triage.steps.office import Office
 from triage.steps.telling import Telling
 

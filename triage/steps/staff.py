@@ -12,7 +12,7 @@ from datetime import datetime
 
 from triage.adapters.db.store import Transaction
 from triage.adapters.db.tickets import number
-from triage.core import commands, directory, lifecycle, threads
+from triage.core import authenticity, commands, directory, lifecycle, threads
 from triage.core.commands import Command
 from triage.core.errors import TriageError
 from triage.core.model import Email, Reading, Sender, TicketState
@@ -169,7 +169,7 @@ def _obey(
     telling: Telling,
 ) -> None:
     """Carry out the commands of a mail and answer what was done."""
-    if sender.verified is not True:
+    if sender.verified != authenticity.PROVEN:
         telling.event("command.refused", sender=sender.address, reason="sender-not-verified")
         return
     done = []
