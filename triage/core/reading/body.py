@@ -19,7 +19,7 @@ from triage.core.reading.body_lines import banner_lines
 
 MAX_CHARS = 200_000  # beyond it a text is not taken apart line by line
 MAX_LINES = 3_000
-MAX_TRIES = 120  # lines that end like an attribution and are none: what has more of them is a log, or means harm
+MAX_TRIES = 80  # lines that end like an attribution and are none: what has more of them is a log, or means harm
 
 # What becomes of a line.
 OWN, BLANK, QUOTE, FORWARD, MARK = "own", "blank", "quote", "forward", "mark"
