@@ -23,11 +23,23 @@ _AFTER = re.compile(r" (?:[^\W\d_]{1,3} ){0,2}[^\W\d_]{4,20}")  # short words be
 
 
 def with_elements(signals: Signals, passages: Sequence[Passage], named: Sequence[Identifier]) -> Signals:
-    """The signals with the kinds that are made particular, and without names of accounts and assets."""
+    """The signals with every element: kinds made particular and models too, names of accounts and assets left out."""
     spans = sorted((one.in_subject, one.start, one.end) for one in named)
-    found = [*signals.of("field.element"), *(hit for passage in passages for hit in _particular(passage))]
-    kept = [hit for hit in found if not _inside(spans, hit)]
-    return Signals({**signals.hits, "field.element": kept})
+    found = [*signals.of("field.element"), *signals.of("clue.model")]
+    found += [hit for passage in passages for hit in _particular(passage)]
+    return Signals({**signals.hits, "field.element": _strongest([hit for hit in found if not _inside(spans, hit)])})
+
+
+def _strongest(hits: Sequence[Hit]) -> list[Hit]:
+    """Of hits that share words only the one that says most: "xml file" and "config.xml file" are one item."""
+    kept: list[Hit] = []
+    for hit in sorted(hits, key=lambda hit: (hit.in_subject, hit.start, -hit.end)):
+        last = kept[-1] if kept else None
+        if not last or last.in_subject != hit.in_subject or last.end <= hit.start:
+            kept.append(hit)
+        elif hit.rule.weight > last.rule.weight:
+            kept[-1] = hit
+    return kept
 
 
 def _inside(spans: Sequence[tuple[bool, int, int]], hit: Hit) -> bool:
