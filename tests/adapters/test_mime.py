@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from triage.adapters import charsets, mime_bodies, mime_headers
+from triage.adapters import charsets, mime_bodies, mime_cms, mime_headers, mime_rtf
 from triage.adapters.mime import Limits, parse
 
 HEAD = b"From: Ana <ana@fleet.example>\r\nDate: Mon, 23 Nov 2026 10:15:00 +0100\r\nMessage-ID: <1@fleet.example>\r\n"
@@ -181,3 +181,25 @@ def test_every_byte_has_a_meaning_in_every_charset() -> None:
         found, _ = charsets.decode(data, label)
         found.encode("utf-8")
         assert found
+
+
+# ---------------------------------------------------------------- Outlook
+
+
+@pytest.mark.parametrize(
+    ("packed", "plain"),
+    [  # the examples of MS-OXRTFCP, section 4
+        (
+            "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0",
+            b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n",
+        ),
+        ("1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0", b"{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}"),
+    ],
+)
+def test_compressed_rtf_is_unpacked(packed: str, plain: bytes) -> None:
+    assert mime_rtf.unpacked(bytes.fromhex(packed)) == plain
+
+
+def test_nothing_is_inside_of_what_is_no_signature() -> None:
+    assert mime_cms.inside(b"") == b""
+    assert mime_cms.inside(b"\x30\x80" + bytes(200)) == b""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+import re
 import time
 import unicodedata
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.mime_mutants import TOKENS, mutants
+from triage.adapters import mime_cms, mime_rtf, tnef
 from triage.adapters.mime import Limits, parse
 
 MAILS = Path(__file__).parent.parent / "mails"
@@ -145,6 +147,38 @@ def test_any_bytes_become_an_email(pieces: list[bytes]) -> None:
         assert "/" not in attachment.filename
         assert attachment.filename not in (".", "..")
     email.text.encode("utf-8")
+
+
+def test_mutated_containers_are_read() -> None:
+    """Of the formats inside of mail: winmail.dat, its RTF, signatures in one piece."""
+    inside = []
+    for name in (
+        "outlook_winmail",
+        "outlook_winmail_html_in_rtf",
+        "outlook_winmail_rtf",
+        "signed_opaque",
+        "signed_stream",
+    ):
+        mail = (MAILS / f"{name}.eml").read_bytes()
+        coded = re.search(rb"\r\n\r\n((?:[A-Za-z0-9+/=]{1,76}\r\n)+)", mail)
+        assert coded
+        inside.append(base64.b64decode(coded[1]))
+    for data in mutants(inside, 3_000, seed=7):
+        start = time.process_time()
+        if tnef.is_tnef(data):
+            tnef.read(data)
+        mime_cms.inside(data)
+        mime_rtf.text(mime_rtf.unpacked(data))
+        mime_rtf.text(data)
+        assert time.process_time() - start < SECONDS
+
+
+@pytest.mark.parametrize("piece", [b"{}", b"\\u1 ", b"\\'41", b"\\par", b"{\\*", b"a{", b"\\uc9"])
+def test_long_rtf_is_read_in_time(piece: bytes) -> None:
+    start = time.process_time()
+    mime_rtf.text(b"{\\rtf1 " + piece * (MB // len(piece)))
+    mime_rtf.unpacked(b"\x00\x00\x00\x00\xff\xff\xff\x7fLZFu\x00\x00\x00\x00" + b"\xff" + b"\x01\x1f" * MB)
+    assert time.process_time() - start < SECONDS
 
 
 # Found by mutation: each of these once ended in an exception inside of the parser.

@@ -149,7 +149,10 @@ def _read(mail: Body, limits: Limits, budget: Budget, attached: Budget, level: i
         subject = decoded(inner_head.get("subject"), inner.charset)
         return "\n\n".join([f"Subject: {subject}\n\n{_text(inner)}", *inner.forwarded])[: limits.text].strip()
 
-    content = Walk(raw, skeleton, budget, attached_mail).run(message)
+    def sealed_mail(inner_mail: Body) -> Content:
+        return _read(inner_mail, limits, budget, attached, level + 1)[1] if level < limits.mails_deep else Content()
+
+    content = Walk(raw, skeleton, budget, attached_mail, sealed_mail).run(message)
     content.defects |= skeleton.defects
     return head, content
 

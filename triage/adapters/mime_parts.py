@@ -16,7 +16,7 @@ from email.policy import compat32
 from functools import partial
 from io import BytesIO
 
-from triage.adapters import charsets, mime_bodies, mime_texts, tnef
+from triage.adapters import charsets, mime_bodies, mime_cms, mime_texts, tnef
 from triage.adapters.mime_bodies import Body
 from triage.adapters.mime_cut import Skeleton
 from triage.adapters.mime_headers import block, decoded, filename, parameters, safe_name, text
@@ -84,19 +84,28 @@ class Budget:
 class Walk:
     """One pass over the parts of one mail."""
 
-    def __init__(self, raw: bytes, skeleton: Skeleton, budget: Budget, attached_mail: Callable[[Body], str]) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        skeleton: Skeleton,
+        budget: Budget,
+        attached_mail: Callable[[Body], str],
+        sealed_mail: Callable[[Body], Content],
+    ) -> None:
         self.raw = raw
         self.skeleton = skeleton
         self.budget = budget
         self.attached_mail = attached_mail  # a mail -> its text, "" when there are too many
+        self.sealed_mail = sealed_mail  # the parts that a signature wraps -> what they are
         self.content = Content()
+        self.inside: list[Piece] = []  # texts that a signature wraps
         # Texts with a file name: the text of the mail only where there is no other, so they are not read before.
         self.named: list[Callable[[], Piece]] = []
         self.calendar = ""
 
     def run(self, message: Message) -> Content:
         content = self.content
-        content.pieces = [piece for piece in self.part(message) if piece.text.strip()]
+        content.pieces = [piece for piece in [*self.part(message), *self.inside] if piece.text.strip()]
         if not content.pieces and self.named:
             content.pieces = [piece for piece in [self.named[0]()] if piece.text.strip()]
         if not content.pieces and self.calendar:
@@ -229,10 +238,20 @@ class Walk:
             else:
                 self.content.defects.add("bad-tnef")
         elif kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-            signed = params.get("smime-type", "").lower() == "signed-data"
-            self.content.defects.add("signed-opaque" if signed else "encrypted")
+            self.sealed(mime_bodies.octets(body, encoding, ENCODED_MAIL)[0])
         elif ending == "eml":
             self.forward(_decoded_body(body, encoding))
+
+    def sealed(self, data: bytes) -> None:
+        """S/MIME in one piece: signed, and then the mail inside is read, or encrypted."""
+        signed = mime_cms.inside(data)
+        if not signed:
+            self.content.defects.add("encrypted")
+            return
+        inner = self.sealed_mail(Body(signed, 0, len(signed)))
+        self.content.attachments += inner.attachments
+        self.content.defects |= inner.defects | {"signed-opaque"}
+        self.inside += inner.pieces
 
     def words(self, data: bytes, label: str, kind: str, ending: str) -> str:
         """The beginning of a readable file."""

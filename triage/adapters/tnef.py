@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from triage.adapters import charsets
+from triage.adapters import charsets, mime_rtf
 
 MOST = 8 << 20  # octets that are looked at
 _SIGNATURE = 0x223E9F78
@@ -21,7 +21,7 @@ _BODY, _MAPI, _RENDER, _TITLE, _DATA, _ATTACHMENT, _CODEPAGE = (
     0x69005,
     0x69007,
 )
-_PLAIN, _HTML, _LONG_NAME, _SHORT_NAME = 0x1000, 0x1013, 0x3707, 0x3704
+_PLAIN, _RTF, _HTML, _LONG_NAME, _SHORT_NAME = 0x1000, 0x1009, 0x1013, 0x3707, 0x3704
 _FIXED = {0x02: 4, 0x03: 4, 0x04: 4, 0x05: 8, 0x06: 8, 0x07: 8, 0x0A: 4, 0x0B: 4, 0x14: 8, 0x40: 8, 0x48: 16}
 _VARIABLE = {0x0D, 0x1E, 0x1F, 0x102}
 
@@ -61,6 +61,12 @@ def read(data: bytes) -> Tnef:
                 found.text = _typed(props[_PLAIN], charset)
             if _HTML in props:
                 found.html = _typed(props[_HTML], charset)
+            if _RTF in props and not found.html:
+                words, is_html = mime_rtf.text(mime_rtf.unpacked(props[_RTF][1]))
+                if is_html:
+                    found.html = words
+                else:
+                    found.text = found.text or words
         elif attribute == _RENDER:
             if open_file:
                 found.files.append((name, octets))
