@@ -128,9 +128,8 @@ def _reply_faults(pack: Pack, sheets: Sheets) -> Sequence[Fault]:
 
 
 def _in_order(faults: Sequence[Fault], folder: Path) -> list[Fault]:
-    """By file as they were found, each said once, with the folder in front."""
-    order = {file: number for number, file in reversed(list(enumerate(fault.file for fault in faults)))}
-    unique = dict.fromkeys(sorted(faults, key=lambda fault: order[fault.file]))
+    """By file, within it as they were found, each said once, with the folder in front."""
+    unique = dict.fromkeys(sorted(faults, key=lambda fault: fault.file))
     return [Fault(_shown(fault.file, folder), fault.key, fault.message) for fault in unique]
 
 
@@ -138,3 +137,21 @@ def _shown(file: str, folder: Path) -> str:
     if file == str(folder):
         return file
     return file.removeprefix("../") if file.startswith("../") else f"{folder.name}/{file}"
+
+
+# ---------------------------------------------------------------- for docs/rules.md
+
+
+def clause_table(pack: Pack) -> str:
+    """The clauses and what carries each, as a table in Markdown."""
+    lines = ["| clause | what it says | what carries it out |", "|---|---|---|"]
+    for assumption, title in ((False, ""), (True, "*where the regulations are silent*")):
+        clauses = [clause for clause in pack.clauses if clause.assumption == assumption]
+        if title and clauses:
+            lines.append(f"| | {title} | |")
+        for clause in clauses:
+            carriers = ", ".join(
+                one if one == "people" else "{} `{}`".format(*one.split(" ", 1)) for one in clause.carriers
+            )
+            lines.append(f"| `{clause.id}` | {clause.text} | {carriers} |")
+    return "\n".join(lines) + "\n"

@@ -110,7 +110,7 @@ def _explain(model: type[Entry], raw: Mapping[str, Any], error: Any) -> tuple[st
     context: Mapping[str, Any] = error.get("ctx", {})
     if loc and loc[-1] == "[key]":  # a key of a table, shown as the value that it is
         loc = loc[:-1]
-        return _key(loc[:-1]), f"found {loc[-1]!r}; {_right(kind, context, str(loc[-1]))}"
+        return _key(loc), f"found {loc[-1]!r}; {_right(kind, context, str(loc[-1]))}"
     found = _value(raw, loc)
     if kind == "missing":
         return _key(loc), "is missing"
@@ -135,6 +135,8 @@ def _right(kind: str, context: Mapping[str, Any], found: Any) -> str:
         return "should hold at least one entry"
     if kind in ("dict_type", "model_type"):
         return "should be a table"
+    if kind == "value_error":
+        return f"should be right in itself: {context.get('error')}"
     bounds = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
     if kind in bounds:
         number = context.get("gt", context.get("ge", context.get("lt")))
