@@ -94,7 +94,7 @@ def test_lines_that_a_mail_client_wrapped_are_one_sentence() -> None:
 
 def test_the_words_that_opened_another_question_are_the_evidence() -> None:
     found = read("The map is blank. On another note, how do I rename a tariff?")
-    assert [(item.rule, item.matched) for item in found.evidence[:1]] == [("en.question.also.aside", "On another note")]
+    assert ("en.question.also.aside", "On another note") in [(item.rule, item.matched) for item in found.evidence]
 
 
 def test_a_mail_without_text_is_asked_by_its_subject() -> None:

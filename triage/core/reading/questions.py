@@ -129,7 +129,7 @@ def _told_before(found: Sequence[Part], first: int, *, answers: bool) -> _Matter
 
 
 def _matter(part: Part) -> _Matter:
-    return _Matter(part.start, part.end, part, set(part.words), part.asks or part.wants, part.fault)
+    return _Matter(part.start, part.end, part, set(part.words), part.asks or part.wants, part.fault, _said(part))
 
 
 def _join(matter: _Matter, part: Part) -> None:
@@ -153,9 +153,11 @@ def _boundary(
     score = connector + _kinds(matter, part)
     score += _place(found[previous], part, matter, connector, several)
     score += _subject(matter, part)
+    new = len(part.words - matter.words)
+    led_over = connector >= ASIDE or (connector >= CONNECTOR and new >= 3)
     if connector < ASIDE:
-        score -= _ties(part, len(part.words - matter.words))
-    if any(hit.rule.weight >= 2 or hit.start - part.start <= NEAR for hit in part.of("one")):
+        score -= _ties(part, new, led_over=led_over)
+    if not led_over and any(hit.rule.weight >= 2 or hit.start - part.start <= NEAR for hit in part.of("one")):
         score -= 1.0  # "the same problem", "is it A or is it B"
     if part.tails:
         score -= 1.5
@@ -163,8 +165,13 @@ def _boundary(
         score -= 1.0
     if not connectors and any(each.unit.pasted for each in between):
         score -= 0.8  # it asks about what is pasted before it
-    asked = part.of("ask") or part.of("request") or part.of("fault")
-    return round(score, 2), [hit.evidence for hit in (*connectors, *asked[:1])]
+    return round(score, 2), [*(hit.evidence for hit in connectors), *_said(part)]
+
+
+def _said(part: Part) -> list[Evidence]:
+    """The words by which a part is a candidate."""
+    hits = part.of("ask") or part.of("request") or part.of("fault")
+    return [hit.evidence for hit in hits[:1]]
 
 
 def _connects(hit: Hit, each: Part, part: Part) -> bool:
@@ -219,12 +226,12 @@ def _subject(matter: _Matter, part: Part) -> float:
     return score
 
 
-def _ties(part: Part, new: int) -> float:
+def _ties(part: Part, new: int, *, led_over: bool) -> float:
     """How much holds a part to what was said before it."""
     ties = 0.0
     if part.unit.item < 0 or not part.opens:
         ties += 0.8 * _points_back(part)
-    if "detail" in part.hits:
+    if "detail" in part.hits and not (led_over and part.asks):
         in_item = part.unit.item >= 0 and part.opens
         ties += 1.5 if (new <= 2 or not part.asks) and not in_item else 0.7
     if "demand" in part.hits:
