@@ -73,6 +73,12 @@ HOSTILE = {
     "an empty boundary": multipart(b"--\r\n" * 50_000, boundary=b""),
     "2,000 multiparts in each other": nested(2_000),
     "2,000 mails in each other": nested_mails(2_000),
+    "45 multiparts in each other, to be parsed whole": nested(45) + b"\r--b0\r\n",
+    "2,000 multiparts in each other, to be parsed whole": nested(2_000) + b"\r--b0\r\n",
+    "parts by the thousand, to be parsed whole": multipart(b"\r--m\r\n" + b"--m\r\n\r\nx\r\n" * 300_000),
+    "mails in each other, to be parsed whole": multipart(
+        b"--m\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 1_500 + b"\r--m\r\n"
+    ),
     "1,000 attached mails": multipart(b"--m\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\nx\r\n" * 1_000),
     "100 HTML parts": multipart((b"--m\r\nContent-Type: text/html\r\n\r\n" + b"<b>x</b>" * 20_000 + b"\r\n") * 100),
     "HTML of unclosed tags": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<a " * 300_000,

@@ -27,6 +27,7 @@ _STRUCTURE = (
 # A boundary that the header does not name: a line of its own, then the header of a part.
 _GUESS = re.compile(rb"(?:^|\n)--([^\s\x00-\x1f]{1,100})[ \t]{0,8}\r?\n(?=content-[a-z-]{4,30}[ \t]{0,8}:)", re.I)
 _CR, _LF = 13, 10
+_NESTING = re.compile(rb"boundary|message/", re.I)
 _SUBTYPE = re.compile(r"multipart/[a-z0-9.+-]{1,60}")
 
 
@@ -158,12 +159,13 @@ def whole(raw: bytes, head: Block, end: int, max_bytes: int) -> Skeleton:
     """The mail uncut, as far as memory allows; only its header where the number of parts would be too much."""
     stop = min(end, head.body + max_bytes)
     defects = {"bad-structure"} | ({"truncated"} if stop < end else set())
-    if raw.count(b"\n--", head.body, stop) > 2_000 or raw.lower().count(b"boundary=", head.body, stop) > 50:
+    body = raw[head.body : stop]
+    if body.count(b"\n--") > 2_000 or len(_NESTING.findall(body)) > 50:
         defects.add("too-many-parts")
-        stop = head.body
+        body = b""
     cutter = _Cutter(raw, b"", 0, 0)
     cutter.header(head, head.get("content-type"))
-    return Skeleton(b"".join([*cutter.out, b"\n", raw[head.body : stop]]), "", [], defects)
+    return Skeleton(b"".join([*cutter.out, b"\n", body]), "", [], defects)
 
 
 def _folded(value: bytes) -> bytes:

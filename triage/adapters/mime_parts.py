@@ -9,6 +9,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.generator import BytesGenerator
 from email.message import Message
@@ -34,6 +35,8 @@ _REPORTS = {
     "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
     "message/feedback-report", "message/global-disposition-notification",
 }  # fmt: skip
+_BODIES = {"text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown", "application/xhtml+xml"}
+_DUPLICATES = {"text/x-amp-html", "text/watch-html"}  # the same text again, for one kind of device
 _STUB = re.compile(r"\b(?:x?html|mime|browser|navegador|rich text)\b", re.I)
 FILE_WORDS = 65_536  # octets of one readable file
 FILES_INSIDE = 50  # files that stand uuencoded in a text, or in a winmail.dat
@@ -131,15 +134,9 @@ class Walk:
         elif kind.startswith("multipart/"):
             # No boundary was found: what is there is text, if anything is.
             kind = "text/plain"
-        is_text = kind.startswith("text/") and kind not in (
-            "text/calendar",
-            "text/csv",
-            "text/vcard",
-            "text/x-vcard",
-            "text/xml",
-            "text/rtf",
-        )
-        if is_text and disposition != "attachment" and not (name and kind not in ("text/plain", "text/html")):
+        if kind in _DUPLICATES and not name:
+            return []
+        if kind in _BODIES and disposition != "attachment":
             if not name:
                 return [self.piece(part, kind, params)]
             self.named.append(partial(self.piece, part, kind, params))
@@ -187,25 +184,25 @@ class Walk:
     def piece(self, part: Message, kind: str, params: dict[str, str]) -> Piece:
         content = self.content
         label = params.get("charset", "")
-        limit = self.budget.html if kind == "text/html" else self.budget.text
+        html = "html" in kind
+        limit = self.budget.html if html else self.budget.text
         data, sound = mime_bodies.octets(self.body(part), _encoding(part), limit)
         if not sound:
             content.defects.add("bad-encoding")
         if len(data) >= limit:
             content.defects.add("truncated")
-        if kind == "text/html":
+        if html:
             self.budget.html -= len(data)
+            label = label or charsets.html_label(data)
         else:
             self.budget.text -= len(data)
-        if kind == "text/html" and not label:
-            label = charsets.html_label(data)
         found, right = charsets.decode(data, label, content.charset)
         if not right:
             content.defects.add("charset")
         if label and not content.charset:
             content.charset = label
         found = mime_texts.clean(found)
-        if kind == "text/html":
+        if html:
             return Piece(found, html=True)
         if kind in ("text/enriched", "text/richtext"):
             return Piece(re.sub(r"<[^<>]{0,80}>", "", found))
@@ -327,7 +324,8 @@ def _flat(message: Message, raw: bytes) -> bytes:
     """An attached mail that was parsed with the whole, as near to its octets as can be."""
     out = BytesIO()
     lines = compat32.clone(linesep="\r\n" if b"\r\n" in raw else "\n")
-    BytesGenerator(out, mangle_from_=False, maxheaderlen=0, policy=lines).flatten(message)
+    with suppress(UnicodeError, LookupError, TypeError, AttributeError):  # what was written so far counts
+        BytesGenerator(out, mangle_from_=False, maxheaderlen=0, policy=lines).flatten(message)
     return out.getvalue()
 
 
