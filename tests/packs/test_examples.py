@@ -48,8 +48,9 @@ def test_an_example_that_is_decided_as_expected_gives_no_fault(write: Any, navix
     folder = write(
         "good",
         'sender = { deployment = "cloud" }\n[expect]\nkind = "request"\nquestions = 1\nseverity = 3\n'
-        'out_of_scope = "null"\nmissing = ["asset"]\nfields = { asset = false }\ndue = 2026-03-04T11:00:00+01:00\nguaranteed = true\n'
-        'reasons = ["complete"]\nclauses = ["level_1"]\nreply_contains = ["us the IMEI"]\nreply_lacks = ["password"]\n',
+        'out_of_scope = "null"\nmissing = ["asset"]\nfields = { asset = false }\ndue = 2026-03-04T11:00:00+01:00\n'
+        'guaranteed = true\nreasons = ["complete"]\nclauses = ["level_1"]\n'
+        'reply_contains = ["us the IMEI"]\nreply_lacks = ["password"]\n',
     )
     assert examples.run(navixy, folder, lambda case: SAID) == (1, [])
 

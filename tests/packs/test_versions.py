@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import triage
 from triage.adapters import packs
 from triage.core.errors import PackError
 
@@ -88,7 +89,7 @@ def test_a_pack_that_is_nowhere_names_the_nearest(tmp_path: Path) -> None:
 def test_an_installed_program_finds_its_rules_inside_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site" / "triage"
     package.mkdir(parents=True)
-    shutil.copy(Path(packs.triage.__file__), package / "__init__.py")
+    shutil.copy(Path(str(triage.__file__)), package / "__init__.py")
     inside = version(package, "_rules/acme", "1", "2026-01-01").parent
-    monkeypatch.setattr(packs.triage, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(triage, "__file__", str(package / "__init__.py"))
     assert packs.shipped_rules() == inside

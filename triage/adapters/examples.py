@@ -10,7 +10,7 @@
     state = "awaiting_partner"
     reply_contains = ["IMEI"]
 
-`run` compares with what a judge says; the judge is handed in and gives the object of `triage explain --json`.
+`run` holds it against what a judge says, which is the object of `triage explain --json`; `judge` makes the real one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from triage.adapters.holidays import holiday_dates
+from triage.adapters.mime import parse
 from triage.adapters.toml_entries import Place, check_entry, nearest, read_toml
+from triage.core.clock import make_rules
+from triage.core.decide import decide
+from triage.core.directory import SUSPENDED, UNAUTHENTICATED, UNKNOWN
 from triage.core.errors import Fault
+from triage.core.explained import explained
+from triage.core.model import Contact, Desk, Email, Sender
 from triage.core.pack import NONE, Entry, Id, Pack
 
 FOLDER = "examples"
@@ -85,6 +92,43 @@ class Case:
 
 
 Judge = Callable[[Case], Mapping[str, Any]]
+DESK = Desk(("support@vendor.example",))  # our own address in examples
+
+
+def judge(pack: Pack) -> Judge:
+    """What the program decides on an example: `now` is when the mail came in, the sender is as the example says."""
+    from triage.core.reading.read import read as understand  # the readers are loaded only by who needs them
+
+    rules = make_rules(pack, holiday_dates)
+
+    def of(case: Case) -> Mapping[str, Any]:
+        email = parse(case.raw, case.example.received)
+        sender = _sender(pack, email, case.example.sender)
+        reading = understand(email, pack, DESK)
+        return explained(
+            case.name, email, reading, sender, decide(email, reading, sender, rules, case.example.received)
+        )
+
+    return of
+
+
+def _sender(pack: Pack, email: Email, given: Given) -> Sender:
+    """The sender, as if the partner file said so."""
+    address, name = (email.from_[0].address, email.from_[0].name) if email.from_ else ("", "")
+    if given.status in (UNKNOWN, UNAUTHENTICATED):
+        return Sender(
+            address, name, given.status, verified="forged" if given.status == UNAUTHENTICATED else "unchecked"
+        )
+    contact = Contact(
+        partner=given.partner,
+        deployment=given.deployment or pack.deployments[0].id,
+        address=address,
+        role=given.role,
+        language=given.language,
+        timezone=given.timezone,
+        status=SUSPENDED if given.status == SUSPENDED else "active",
+    )
+    return Sender(address, name, given.status, given.partner, (contact,))
 
 
 def read(pack: Pack, folder: Path) -> tuple[list[Case], list[Fault]]:

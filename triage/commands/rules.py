@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import click
 
 from triage.adapters import examples, packs
 from triage.core.errors import Fault, PackError
 from triage.core.pack import Pack
-
-
-class Context(Protocol):
-    """What the commands need of the program around them."""
-
-    def judge(self, pack: Pack) -> examples.Judge:
-        """What `triage explain --json` would say of an example under this pack."""
 
 
 @click.group("rules")
@@ -27,8 +19,7 @@ def rules() -> None:
 
 @rules.command("check")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.pass_obj
-def check(context: Context, folder: Path) -> None:
+def check(folder: Path) -> None:
     """Validate the rule pack in DIR (or a shipped one, by its name) and run its examples.
 
     Every fault is a line: file, where in it, what was found and what would be right.
@@ -41,7 +32,7 @@ def check(context: Context, folder: Path) -> None:
         pack = packs.load(found)
     except PackError as error:
         raise click.exceptions.Exit(_say(error.faults)) from error
-    number, faults = examples.run(pack, found, context.judge(pack))
+    number, faults = examples.run(pack, found, examples.judge(pack))
     if faults:
         raise click.exceptions.Exit(_say(faults))
     click.echo(f"ok: {', '.join(_counts(pack, number))}")
