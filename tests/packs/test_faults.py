@@ -159,7 +159,7 @@ def test_words_and_replies_can_come_from_a_pack_beside(folder: Path, spoil: Spoi
     other = folder.parent / "other"
     (other / "words" / "en").mkdir(parents=True)
     (other / "words" / "en" / "kind.toml").write_text(
-        '[[rule]]\nid = "a"\nsignal = "kind.thanks"\nphrases = ["thanks"]\n'
+        '[[rule]]\nid = "a"\nsignal = "kind.thanks"\nphrases = ["thanks"]\nclause = "of-the-other"\n'
         '[[rule]]\nid = "b"\nsignal = "service.bicycles"\nphrases = ["bicycle"]\n',
         encoding="utf-8",
     )
@@ -167,7 +167,7 @@ def test_words_and_replies_can_come_from_a_pack_beside(folder: Path, spoil: Spoi
         (folder / "clauses.toml").read_text(encoding="utf-8").replace('"words ', '"text '), encoding="utf-8"
     )
     assert spoil("pack.toml", "", '\n[words_of]\nother = ["kind"]\n') == []
-    assert [rule.id for rule in packs.load(folder).words["en"].rule] == ["a"]
+    assert [(rule.id, rule.clause) for rule in packs.load(folder).words["en"].rule] == [("a", "reading")]
     faults = spoil("pack.toml", '["kind"]', '["kinds"]')
     assert "did you mean 'kind'?" in faults[0].message
 

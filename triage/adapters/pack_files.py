@@ -214,6 +214,8 @@ def _word_file(sheets: Sheets, language: str, path: Path, shown: str, shared: bo
             for entry, place, _ in _entries(value, name, model, shown, text, sheets.faults):
                 if entry is None or (shared and not _serves(entry.signal, sheets)):
                     continue
+                if shared and not any(clause.id == entry.clause for clause in sheets.entries["clauses"]):
+                    entry = entry.model_copy(update={"clause": WordRule.model_fields["clause"].default})
                 sheets.places[id(entry)] = place
                 (rules if isinstance(entry, WordRule) else forms).append(entry)
 
