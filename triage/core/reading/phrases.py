@@ -19,6 +19,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 GAP = 5  # most words that "..." skips
 
@@ -37,8 +38,7 @@ def fold(text: str) -> str:
     return "".join(char for char in text if not unicodedata.combining(char))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word of the text, folded, and where it stands."""
 
     word: str
@@ -67,6 +67,11 @@ class _Element:
     number: bool = False
     gap: bool = False
     optional: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it takes nothing but its words, and must be there."""
+        return bool(self.words) and not (self.heads or self.tails or self.number or self.gap or self.optional)
 
     def takes(self, word: str) -> bool:
         return (
@@ -111,7 +116,9 @@ def _element(choices: Iterable[str], optional: bool, phrase: str) -> _Element:
     for choice in choices:
         bare = choice.strip("*")
         if not re.fullmatch(r"[^\W_]+(?:'[^\W_]+)*", bare):
-            raise PhraseError(f"{choice!r} in {phrase!r} is not one word: letters and digits only, words apart by spaces")
+            raise PhraseError(
+                f"{choice!r} in {phrase!r} is not one word: letters and digits only, words apart by spaces"
+            )
         if choice.endswith("*"):
             heads.append(bare)
         elif choice.startswith("*"):
@@ -121,8 +128,7 @@ def _element(choices: Iterable[str], optional: bool, phrase: str) -> _Element:
     return _Element(frozenset(words), tuple(heads), tuple(tails), optional=optional)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A phrase that was found: which one it was (its payload number), and the tokens it covers."""
 
     payload: int
@@ -136,6 +142,8 @@ class Matcher:
     def __init__(self, phrases: Iterable[tuple[int, str]]) -> None:
         """`phrases`: (payload, phrase) pairs. Raises PhraseError."""
         self._exact: dict[str, list[tuple[int, tuple[_Element, ...]]]] = {}
+        # By the first two words, where the second is told: most places are passed over without a closer look.
+        self._pairs: dict[str, dict[str, list[tuple[int, tuple[_Element, ...]]]]] = {}
         self._heads: dict[str, list[tuple[str, int, tuple[_Element, ...]]]] = {}  # by the first two letters
         self._other: list[tuple[_Element, int, tuple[_Element, ...]]] = []
         for payload, phrase in phrases:
@@ -144,7 +152,12 @@ class Matcher:
     def _add(self, payload: int, steps: tuple[_Element, ...]) -> None:
         first, rest = steps[0], steps[1:]
         for word in first.words:
-            self._exact.setdefault(word, []).append((payload, rest))
+            if rest and rest[0].plain:
+                after = self._pairs.setdefault(word, {})
+                for second in rest[0].words:
+                    after.setdefault(second, []).append((payload, rest[1:]))
+            else:
+                self._exact.setdefault(word, []).append((payload, rest))
         for head in first.heads:
             if len(head) >= 2:
                 self._heads.setdefault(head[:2], []).append((head, payload, rest))
@@ -158,9 +171,16 @@ class Matcher:
     def find(self, words: Sequence[Token]) -> list[Match]:
         """Every match, in the order of the text; at each place the longest of one phrase."""
         found: list[Match] = []
-        exact, heads, other = self._exact, self._heads, self._other
+        exact, pairs, heads, other = self._exact, self._pairs, self._heads, self._other
+        last = len(words) - 1
         for index, token in enumerate(words):
             word = token.word
+            after = pairs.get(word)
+            if after and index < last:
+                for payload, rest in after.get(words[index + 1].word, ()):
+                    end = _end(words, index + 2, rest) if rest else index + 2
+                    if end:
+                        found.append(Match(payload, index, end))
             for payload, rest in exact.get(word, ()):
                 self._try(found, words, index, payload, rest)
             for head, payload, rest in heads.get(word[:2], ()):
@@ -172,9 +192,7 @@ class Matcher:
         return found
 
     @staticmethod
-    def _try(
-        found: list[Match], words: Sequence[Token], index: int, payload: int, rest: tuple[_Element, ...]
-    ) -> None:
+    def _try(found: list[Match], words: Sequence[Token], index: int, payload: int, rest: tuple[_Element, ...]) -> None:
         end = _end(words, index + 1, rest) if rest else index + 1
         if end:
             found.append(Match(payload, index, end))
