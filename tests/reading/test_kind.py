@@ -200,7 +200,10 @@ def test_a_mail_without_words_is_empty_unless_something_is_attached() -> None:
     assert read(mail("", "", attachments=(shot,))).value == "request"
     assert read(mail("Re: x", "", attachments=(Attachment("a.log", "text/plain", 9),))).value == "follow_up"
     assert read(mail("Re: x", "\n", attachments=(logo,))).value == "empty"
-    # The subject may be all that somebody wrote: a person should look.
+    # The subject may be all that somebody wrote, or a footer be more than one: a person should look.
+    assert read(mail("", "Sent from my iPhone")).value == "empty"
+    assert read(mail("", "Sent from my iPhone")).confidence < 0.5
+    assert read(mail("", "Plataforma Caída")).value == "request"
     assert read(mail("All vehicles of account 5512 are offline", "")).confidence < 0.5
 
 

@@ -30,6 +30,7 @@ MACHINE_MADE = frozenset({BOUNCE, AUTO_REPLY, LIST, machine.LOOP})
 _VERDICT = 2.0
 _LOOKED_AT = 3000  # characters of the text in which the sort of a mail shows
 _FEW_WORDS = 6
+_HARDLY_ANY = 12
 _OPENING = 900  # a machine says what it is at the beginning
 _INLINE_PICTURE = 20_000  # bytes above which a picture in the text is more than a logo
 
@@ -144,6 +145,10 @@ def _words_of_machines(email: Email, body: Body, found: Signals, pack: Pack) -> 
             tail = "\n".join((body.text[_LOOKED_AT:][-1500:], body.closing[-1500:]))
             hits += _lexicon(pack).signals(tail).of("kind.list") if tail.strip() else []
         signs += _signs(kind_of_mail, hits)
+    if any(hit.in_subject and email.subject[hit.end :].lstrip().startswith(":") for hit in found.of("kind.auto_reply")):
+        words = len(body.text.split())
+        if words <= _HARDLY_ANY and not any(found.of(f"kind.{name}") for name in ("person", "ask", "open")):
+            signs.append(Sign(AUTO_REPLY, 0.7, "hardly-any-words", f"{words} words below a program's title"))
     return signs
 
 
@@ -202,7 +207,8 @@ def _person(email: Email, body: Body, suspected: str, found: Signals, signals: S
         if not hit.in_subject and hit.rule.weight > 0
     }
     weight = asks + sum(sign.weight for sign in signs if sign.kind == PERSON)
-    if suspected != BOUNCE:  # a delivery report speaks of servers, settings and errors, too
+    titled = any(hit.in_subject for hit in found.of(f"kind.{suspected}") if _counts(hit, suspected, email.subject))
+    if suspected != BOUNCE and not titled:  # delivery reports, and titles of programs, speak of such matters, too
         weight += min(1.0, 0.3 * len(matters))
     reported = [hit.start for hit in found.of("kind.bounce") if not hit.in_subject]
     if reported and any(hit.start < min(reported) for hit in found.of("kind.person") if not hit.in_subject):
@@ -228,12 +234,13 @@ def _persons(email: Email, body: Body, found: Signals, signals: Signals, pack: P
     done = _thanks(body.text, found, mark is not None, attached) if body.own else None
     if done:
         return done
-    if not _own_text(body, found):
+    wordless = not body.own or not re.search(r"\w", body.text)
+    if wordless or _signature_alone(body, found):
         if attached or body.forwarded.strip():
             return Label(FOLLOW_UP if mark else REQUEST, 0.8, (mark,) if mark else ())
-        # A subject that says something may be the whole mail: a person should look at it.
+        # The subject may be all that somebody wrote, a name no name: a person should look at it.
         said = len(threads.bare_subject(email.subject).split()) >= 4 and not mark
-        return Label(EMPTY, 0.45 if said else 0.95)
+        return Label(EMPTY, 0.95 if wordless and not said else 0.45)
     if mark:
         return Label(FOLLOW_UP, 0.95, (mark,))
     return Label(REQUEST, 0.92)
@@ -282,18 +289,20 @@ class _Sentences:
         return hit.start - self.starts[self.of(hit)] <= 3
 
 
-def _own_text(body: Body, found: Signals) -> bool:
-    """Whether there are words of the sender's own. A signature alone is taken for text by body.py, which never cuts
-    the last words away; below other words it would be seen for what it is."""
+def _signature_alone(body: Body, found: Signals) -> bool:
+    """Whether the text is nothing but a closing formula, a signature or a phone's footer. body.py takes these for
+    text when they stand alone, for it never cuts the last words away; below other words it would see what they are."""
     text = body.text.strip()
-    if not body.own or not re.search(r"\w", text):
+    if any(found.of(f"kind.{name}") for name in ("ask", "open", "person", "thanks", "solved")):
         return False
-    if len(text) > _SHORT or any(found.of(f"kind.{name}") for name in ("ask", "open", "person", "thanks", "solved")):
-        return True
-    return take_apart(f"{_SOME_WORDS}\n\n{text}").text.strip() != _SOME_WORDS
+    greeting = [hit for hit in found.of("kind.filler") if not hit.in_subject and hit.start < 3]
+    footer = "\n" not in text and len(text.split()) >= 3
+    if len(text) > _SHORT or not (greeting or footer or text.startswith(("--", "__"))):
+        return False
+    return take_apart(f"{_SOME_WORDS}\n\n{text}").text.strip() == _SOME_WORDS
 
 
-_SHORT = 400
+_SHORT = 300
 _SOME_WORDS = "0 1 2 3 4 5 6 7 8 9 10 11."
 
 _SENTENCE = re.compile(r"[^.!?;\n]+")

@@ -160,8 +160,9 @@ def _collect(pack: Pack) -> _Index:
     for part in pack.words.values():
         for rule in part.rule:
             family, _, code = rule.signal.partition(".")
-            singles = [steps[0] for steps in map(parse, rule.phrases) if len(steps) == 1]
-            for step in singles if family == "language" else ():
+            if family != "language":
+                continue
+            for step in (steps[0] for steps in map(parse, rule.phrases) if len(steps) == 1):
                 for word in step.words:
                     _keep(index.words.setdefault(word, {}), code, rule)
                 for tail in step.tails:
