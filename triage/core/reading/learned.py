@@ -18,6 +18,7 @@ from triage.core.reading.phrases import tokens
 
 _STEM = 5  # letters that stand for all forms of a long word
 _MARKS = frozenset(".!?;:\n¿¡")
+_START = "^"  # stands before the first word of a sentence: "^ please"
 _LONGEST = 6000  # characters that are looked at: a matter is told at its beginning
 _FEW = 8  # a mail with fewer words than this is not held to say more by each
 
@@ -50,11 +51,13 @@ def wording(text: str, subject: str = "") -> Wording:
     """The words, pairs of neighbours and stems of a mail; every number is the same word."""
     found = Wording()
     for part in (subject, text[:_LONGEST]):
-        before = ""
+        before = _START
         for token in tokens(part):
             word = token.word
             if word in _MARKS:
-                before = ""
+                if word == "?":
+                    found.words.setdefault(word, word)
+                before = _START
                 continue
             if word[0].isdigit():
                 word = "#"
@@ -62,8 +65,7 @@ def wording(text: str, subject: str = "") -> Wording:
                 found.words.setdefault(word, word)
                 if len(word) > _STEM:
                     found.words.setdefault(word[:_STEM] + "-", word)
-            if before:
-                found.words.setdefault(f"{before} {word}", f"{before} {word}")
+            found.words.setdefault(f"{before} {word}", f"{before} {word}".removeprefix(f"{_START} "))
             before = word
     return found
 
