@@ -163,3 +163,10 @@ def test_anger_and_curses_at_things_are_not(text: str) -> None:
 @pytest.mark.parametrize("filler", ["f*", "you ", "son ", "*", "c*br", "hijo de p", "bunch of "])
 def test_hostile_text_is_read_in_time(filler: str) -> None:
     read(filler * 20_000)
+
+
+def test_what_somebody_passes_on_is_not_his_rudeness() -> None:
+    text = "Please see what our client writes.\n\nYou are idiots and thieves."
+    signals = lexicon(PACK, ["en"]).signals(text)
+    assert courtesy(signals, PACK).value == "rude"
+    assert courtesy(signals, PACK, until=text.index("\n")).value == "ok"

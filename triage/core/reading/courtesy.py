@@ -13,13 +13,15 @@ from triage.core.reading.matches import Signals
 
 RUDE, OK = "rude", "ok"
 
+_SIGNAL = "courtesy.rude"
 _VERDICT = 1.0
 
 
-def courtesy(signals: Signals, pack: Pack) -> Label:
-    """rude or ok, and the words that say so."""
-    weight = signals.weight("courtesy.rude")
-    evidence = signals.evidence("courtesy.rude")
+def courtesy(signals: Signals, pack: Pack, until: int | None = None) -> Label:
+    """rude or ok, and the words that say so. What stands from `until` on is not the sender's: he passes it on."""
+    hits = [hit for hit in signals.of(_SIGNAL) if hit.in_subject or until is None or hit.start < until]
+    own = Signals({_SIGNAL: hits})
+    weight, evidence = own.weight(_SIGNAL), own.evidence(_SIGNAL)
     if weight >= _VERDICT:
         return Label(RUDE, round(min(0.98, 0.7 + 0.15 * (weight - _VERDICT)), 2), evidence)
     return Label(OK, round(0.97 - 0.4 * weight, 2) if weight > 0 else 0.97, evidence)

@@ -14,10 +14,11 @@ from itertools import chain
 from triage.core.model import Desk, Email, Label, Reading
 from triage.core.pack import NONE, Pack
 from triage.core.reading.body import take_apart
+from triage.core.reading.courtesy import courtesy
 from triage.core.reading.fields import fields
 from triage.core.reading.kind import kind
 from triage.core.reading.language import language
-from triage.core.reading.matches import Signals, lexicon
+from triage.core.reading.matches import lexicon
 from triage.core.reading.questions import Questions, questions
 from triage.core.reading.topic import Topic, deployment, topic
 
@@ -29,8 +30,11 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
     sender = email.from_[0].name if email.from_ else ""
     body = take_apart(email.text, subject=email.subject, sender_name=sender)
     text = body.text + ("\n\n" + body.forwarded if body.forwarded else "")
-    tongue, code = language(text, pack, email.subject)
-    words = lexicon(pack, [tongue.value or ""])
+    tongue, code = language(body.text, pack, email.subject)
+    tongues = [tongue.value or ""]
+    if body.forwarded:  # what he passes on may be in another language, and is read as well
+        tongues.append(language(body.forwarded, pack)[0].value or "")
+    words = lexicon(pack, tongues)
     signals = words.signals(text, email.subject)
     what = kind(email, body, tongue.value or "", signals, pack, desk)
     if what.value in _ASKING:
@@ -38,7 +42,7 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
         about = topic(text, email.subject, signals, asked.texts, words, pack)
     else:
         asked, about = Questions((), what.confidence), _nothing(what, pack)
-    manners = _courtesy(signals)
+    manners = courtesy(signals, pack, until=len(body.text))
     plan = deployment(signals, pack)
     given = fields(email, body, signals, pack)
     labels = (what, tongue, about.request_type, about.service, about.out_of_scope, about.severity, plan)
@@ -67,11 +71,6 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
             )
         ),
     )
-
-
-def _courtesy(signals: Signals) -> Label:
-    rude = signals.weight("courtesy.rude")
-    return Label("rude", 0.8, signals.evidence("courtesy.rude")) if rude >= 1 else Label("ok", 0.8)
 
 
 def _nothing(what: Label, pack: Pack) -> Topic:
