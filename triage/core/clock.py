@@ -82,7 +82,7 @@ def start(
     plan = pack.deployment_by_id.get(deployment or "")
     calendar_id = entry.calendar or (plan.calendar if plan else pack.policy.calendar)
     working = rules.calendar(calendar_id)
-    reason = _reason(rules, entry, working.is_open(received), deployment, service, out_of_scope)
+    reason = _reason(rules, entry, working.is_open(received), deployment, service, out_of_scope, severity is not None)
     return Clock(
         started=received.astimezone(UTC),
         counted_from=working.next_open(received),
@@ -95,13 +95,19 @@ def start(
 
 
 def _reason(
-    rules: Rules, entry: Target, in_hours: bool, deployment: str | None, service: str | None, out_of_scope: str | None
+    rules: Rules,
+    entry: Target,
+    in_hours: bool,
+    deployment: str | None,
+    service: str | None,
+    out_of_scope: str | None,
+    fault: bool,
 ) -> str:
     """Why no time is guaranteed; "" when one is."""
     scope = rules.pack.scope_by_id.get(out_of_scope or "")
     if scope and not scope.guaranteed:
         return SCOPE
-    cell = rules.pack.cell(service, deployment) if service else None
+    cell = rules.pack.cell(service, deployment, fault=fault) if service else None
     if cell and not cell.guaranteed:
         return SERVICE
     if not entry.guaranteed:

@@ -218,7 +218,7 @@ def _accept(case: Case, base: Decision) -> Decision:
 def _refused_row(case: Case, base: Decision) -> Decision | None:
     """A row of the service table, or a scope, that the pack refuses outright. Never on an unsure reading."""
     pack, reading = case.rules.pack, case.reading
-    cell = pack.cell(base.service or "", base.deployment)
+    cell = pack.cell(base.service or "", base.deployment, fault=base.severity is not None)
     scope = pack.scope_by_id.get(base.out_of_scope or "")
     sure = reading.service.confidence >= pack.unsure.service
     reason, clause = "", ""

@@ -120,6 +120,7 @@ class Cell(Entry):
     id: Id
     names: Texts  # as the table words it
     guaranteed: bool = True
+    incidents: bool = True  # whether it says anything of faults too: a fault has its row of the severity table
     action: Literal["accept", "refuse"] = "accept"
     says: Texts = {}  # a paragraph of the reply; empty where there is nothing to say
     clause: Id
@@ -335,11 +336,15 @@ class Pack(Entry):
     def clause_by_id(self) -> dict[str, Clause]:
         return _by_id(self.clauses)
 
-    def cell(self, service: str, deployment: str | None) -> Cell | None:
-        """What the service table says; None for a service without a row or an unknown deployment."""
+    def cell(self, service: str, deployment: str | None, *, fault: bool = False) -> Cell | None:
+        """What the service table says, of a fault or of anything else.
+
+        None for a service without a row, an unknown deployment, or a cell that says nothing of faults.
+        """
         row = self.service_by_id.get(service)
         plan = self.deployment_by_id.get(deployment or "")
-        return self.cell_by_id.get(row.cells.get(plan.column, "")) if row and plan else None
+        found = self.cell_by_id.get(row.cells.get(plan.column, "")) if row and plan else None
+        return None if found and fault and not found.incidents else found
 
     def target(
         self, deployment: str | None, request_type: str | None, service: str | None, severity: str | None

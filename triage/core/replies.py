@@ -198,7 +198,8 @@ def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
     severity = pack.severity_by_id.get(facts.severity or "")
     deployment = pack.deployment_by_id.get(facts.deployment or "")
     scope = pack.scope_by_id.get(facts.out_of_scope or "")
-    cell = pack.cell(facts.service, facts.deployment) if facts.service and not scope else None
+    fault = facts.severity is not None
+    cell = pack.cell(facts.service, facts.deployment, fault=fault) if facts.service and not scope else None
     grouped = {name for group in facts.one_of for name in group}
     asks = {name: pack.field_by_id[name].asks for name in facts.missing if name in pack.field_by_id}
     return {
@@ -241,7 +242,8 @@ def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
 def _says(pack: Pack, language: str, facts: Facts) -> list[str]:
     """What the regulations say of this scope, or of this cell of the service table."""
     scope = pack.scope_by_id.get(facts.out_of_scope or "")
-    cell = pack.cell(facts.service, facts.deployment) if facts.service else None
+    fault = facts.severity is not None
+    cell = pack.cell(facts.service, facts.deployment, fault=fault) if facts.service else None
     texts = [scope.says] if scope else [cell.says] if cell else []
     return [said for one in texts if (said := _in(one, language))]
 

@@ -264,5 +264,5 @@ def _summary(reading: Reading, decision: Decision) -> dict[str, Any]:
         "missing": list(decision.missing),
         "state": decision.state,
         "reasons": list(decision.reasons),
-        "evidence": [[one.rule, one.clause, one.matched[:80]] for one in decision.evidence[:24]],
+        "evidence": [[one.rule, one.clause, one.matched[:80]] for one in decision.evidence[:60]],
     }
