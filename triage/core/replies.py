@@ -265,7 +265,8 @@ def _moment(pack: Pack, language: str, at: datetime) -> str:
     if source is None:
         return f"{at:%Y-%m-%d %H:%M}"
     values = {
-        "weekday": at.weekday(), "day": at.day, "month": at.month, "year": at.year, "hour": at.hour, "minute": at.minute,
+        "weekday": at.weekday(), "day": at.day, "month": at.month, "year": at.year,
+        "hour": at.hour, "minute": at.minute,
     }  # fmt: skip
     return " ".join(_compiled(source).render(values).split())
 
