@@ -206,6 +206,8 @@ def _person(email: Email, body: Body, suspected: str, found: Signals, signals: S
         for hit in hits
         if not hit.in_subject and hit.rule.weight > 0
     }
+    if suspected == LIST:
+        asks *= 0.4  # who sells asks, too
     weight = asks + sum(sign.weight for sign in signs if sign.kind == PERSON)
     titled = any(hit.in_subject for hit in found.of(f"kind.{suspected}") if _counts(hit, suspected, email.subject))
     if suspected != BOUNCE and not titled:  # delivery reports, and titles of programs, speak of such matters, too
