@@ -65,6 +65,7 @@ def test_the_unspoiled_copy_has_no_fault(folder: Path) -> None:
         ("clauses.toml", '"check mailbox"', '"check mailboxes"', "carriers[1]", "did you mean 'mailbox'?"),
         ("clauses.toml", '"value targets.paas-reply"', '"value targets.paas_reply"', "carriers[1]", "did you mean 'paas-reply'?"),
         ("clauses.toml", '"value policy.questions"', '"value policy.question"', "carriers[1]", "did you mean 'questions'?"),
+        ("requirements.toml", "asks.evidence", "asks.evidense", "asks.evidense", "this entry does not ask for it; did you mean 'evidence'?"),
         ("requirements.toml", 'one_of = [["evidence", "actions"]]', 'one_of = [["evidnce"]]', "one_of[1][1]", "'evidence'?"),
     ],
 )  # fmt: skip

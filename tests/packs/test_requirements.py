@@ -6,7 +6,7 @@ import pytest
 
 from triage.core.pack import Pack
 
-A_FAULT_OF_A_FEATURE = ({"description", "element"}, [{"account", "asset"}, {"evidence", "actions"}])
+A_FAULT_OF_A_FEATURE = ({"description", "element"}, [{"account", "asset"}, {"evidence", "actions", "asset"}])
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ A_FAULT_OF_A_FEATURE = ({"description", "element"}, [{"account", "asset"}, {"evi
         ("on_premise", "change", "custom_logo", None, {"description"}, []),
         ("paas", "change", "bulk_registration", None, {"description", "account"}, [{"evidence", "asset"}]),
         ("cloud", "change", "bulk_registration", None, {"description", "account"}, [{"evidence", "asset"}]),
+        ("paas", "incident", "bulk_registration", "3", {"description"}, [{"evidence", "asset"}]),
+        ("paas", "incident", "ssl", "3", {"description"}, [{"account", "element", "evidence"}]),
         ("on_premise", "incident", "productivity", "3", {"description", "evidence"}, []),
         ("paas", "question", "productivity", None, {"description"}, []),
         ("on_premise", "question", "ssl", None, {"description"}, []),

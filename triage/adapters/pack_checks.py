@@ -17,7 +17,7 @@ from triage.adapters.pack_files import ANY, SIGNALS, Sheets
 from triage.adapters.toml_entries import nearest
 from triage.core.errors import Fault
 from triage.core.hours import window
-from triage.core.pack import CHECKS, NONE, Calendar, Scope
+from triage.core.pack import CHECKS, NONE, Calendar, RequiredField, Scope
 from triage.core.reading.phrases import PhraseError, parse
 
 # attribute of an entry -> the chapter whose ids it names, and what is permitted beside them
@@ -55,7 +55,7 @@ _POLICY_REFERENCES = {
     "fallback_deployment": "deployments",
 }
 _PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")  # a phrase of mere words, as most are, is right as it stands
-_TEXTS = ("names", "says", "asks")
+_TEXTS = ("names", "says")
 
 
 def check(sheets: Sheets) -> list[Fault]:
@@ -169,6 +169,15 @@ def _texts(sheets: Sheets) -> Iterator[Fault]:
                 texts = getattr(entry, key, None)
                 if texts is not None and (texts or key != "says" or isinstance(entry, Scope)):
                     yield from _text(sheets, entry, key, texts)
+            if isinstance(entry, RequiredField):
+                yield from _text(sheets, entry, "asks", entry.asks)
+    for entry in sheets.entries["requirements"]:
+        asked = {*entry.fields, *(name for group in entry.one_of for name in group)}
+        for name, texts in entry.asks.items():
+            if name not in asked:
+                message = f"this entry does not ask for it; {nearest(name, asked)}"
+                yield sheets.place(entry).fault(f"asks.{name}", message)
+            yield from _text(sheets, entry, f"asks.{name}", texts)
     if sheets.manifest is not None:
         for key in ("language_names", "signature"):
             texts = getattr(sheets.manifest, key)

@@ -292,8 +292,13 @@ def _absent(reading: Reading, rules: Rules, name: str, have: frozenset[str]) -> 
 
 def _one_of(case: Case, absent: tuple[str, ...], deployment: str | None) -> tuple[tuple[str, ...], ...]:
     entry = requirement(case.reading, case.rules, deployment)
-    groups = entry.one_of if entry else []
-    return tuple(tuple(group) for group in groups if all(name in absent for name in group))
+    groups: list[tuple[str, ...]] = []
+    offered: set[str] = set()  # what an earlier group offers already is not said twice
+    for group in entry.one_of if entry else []:
+        if all(name in absent for name in group):
+            groups.append(tuple(name for name in group if name not in offered) or tuple(group))
+            offered.update(group)
+    return tuple(groups)
 
 
 def _kept(read: str | None, before: str | None, unknown: str = "none") -> str | None:

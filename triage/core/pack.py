@@ -178,6 +178,7 @@ class Requirement(Entry):
     cells: list[Id] = []  # of the service table, for this row and deployment
     fields: list[Id]
     one_of: list[list[Id]] = []  # of each inner list one is enough
+    asks: dict[Id, Texts] = {}  # field -> the line that asks for it here, in place of the field's own
     clause: Id
     assumption: bool = False
 

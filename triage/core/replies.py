@@ -201,7 +201,7 @@ def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
     fault = facts.severity is not None
     cell = pack.cell(facts.service, facts.deployment, fault=fault) if facts.service and not scope else None
     grouped = {name for group in facts.one_of for name in group}
-    asks = {name: pack.field_by_id[name].asks for name in facts.missing if name in pack.field_by_id}
+    asks = _asks(pack, facts)
     return {
         "vendor": manifest.vendor,
         "regulations": manifest.regulations,
@@ -239,12 +239,22 @@ def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
     }
 
 
+def _asks(pack: Pack, facts: Facts) -> dict[str, Texts]:
+    """The line that asks for each missing field: the requirement's own words for it, else the field's."""
+    entry = pack.requirement(facts.deployment, facts.request_type, facts.service, facts.severity, facts.out_of_scope)
+    own = entry.asks if entry else {}
+    return {name: own.get(name, pack.field_by_id[name].asks) for name in facts.missing if name in pack.field_by_id}
+
+
 def _says(pack: Pack, language: str, facts: Facts) -> list[str]:
-    """What the regulations say of this scope, or of this cell of the service table."""
+    """What the regulations say of this scope, or of this cell of the service table and its footnote."""
     scope = pack.scope_by_id.get(facts.out_of_scope or "")
     fault = facts.severity is not None
     cell = pack.cell(facts.service, facts.deployment, fault=fault) if facts.service else None
     texts = [scope.says] if scope else [cell.says] if cell else []
+    row, plan = pack.service_by_id.get(facts.service or ""), pack.deployment_by_id.get(facts.deployment or "")
+    if row and plan and not scope:
+        texts.append(row.notes.get(plan.column, {}))
     return [said for one in texts if (said := _in(one, language))]
 
 
