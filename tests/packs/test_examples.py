@@ -156,3 +156,12 @@ def test_every_scope_and_machine_has_an_example(shipped: list[examples.Case], na
     assert {(scope.id, tongue) for scope in navixy.scopes for tongue in ("en", "es")} <= scopes
     kinds = {case.example.expect.kind for case in shipped}
     assert {"request", "follow_up", "thanks", "auto_reply", "bounce", "list", "empty"} <= kinds
+
+
+@pytest.mark.parametrize("pack", [path.parent.name for path in packs.shipped_rules().glob("*/examples")])
+def test_the_shipped_examples_are_decided_as_they_say(pack: str) -> None:
+    folder = packs.shipped_rules() / pack
+    rules = packs.load(folder)
+    number, faults = examples.run(rules, folder, examples.judge(rules))
+    assert number
+    assert [str(fault) for fault in faults] == []
