@@ -11,9 +11,7 @@ A sum of two is a machine; the nearer the sum, the lower the confidence.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from triage.core import threads
 from triage.core.model import Body, Desk, Email, Evidence, Label
@@ -23,20 +21,21 @@ from triage.core.reading.body import take_apart
 from triage.core.reading.machine import AUTO_REPLY, BOUNCE, CERTAIN, LIST, PERSON, SOME_MACHINE, Sign
 from triage.core.reading.matches import Hit, Lexicon, Signals, once_per_pack
 from triage.core.reading.phrases import fold
+from triage.core.reading.thanks import asks_something, thanks
 
-REQUEST, FOLLOW_UP, THANKS, EMPTY = "request", "follow_up", "thanks", "empty"
+REQUEST, FOLLOW_UP, EMPTY = "request", "follow_up", "empty"
 MACHINE_MADE = frozenset({BOUNCE, AUTO_REPLY, LIST, machine.LOOP})
 
 _VERDICT = 2.0
 _LOOKED_AT = 3000  # characters of the text in which the sort of a mail shows
-_FEW_WORDS = 6
-_HARDLY_ANY = 12
+_FEW_WORDS = 6  # a text so short is looked at with what was cut from it
+_HARDLY_ANY = 12  # words below the title of a receipt
 _OPENING = 900  # a machine says what it is at the beginning
 _INLINE_PICTURE = 20_000  # bytes above which a picture in the text is more than a logo
 
 
 def kind(email: Email, body: Body, language: str, signals: Signals, pack: Pack, desk: Desk) -> Label:
-    """The sort of a mail, how sure that is, and why."""
+    """The sort of a mail, how sure that is, and why. Words of all languages are looked for, whatever its own."""
     own = machine.own_mail(email, desk)
     if own:
         return Label(own.kind, 1.0, (own.evidence,))
@@ -52,9 +51,8 @@ def kind(email: Email, body: Body, language: str, signals: Signals, pack: Pack, 
     verdict = _machine(email, body, whole, signals, pack, desk)
     if verdict.value in MACHINE_MADE:
         return verdict
-    doubt = 1.0 - verdict.confidence
-    label = _persons(email, body, found, signals, pack, desk)
-    return Label(label.value, round(label.confidence * (1.0 - doubt), 2), label.evidence + verdict.evidence)
+    label = _persons(email, body, found, desk)
+    return Label(label.value, round(label.confidence * verdict.confidence, 2), label.evidence + verdict.evidence)
 
 
 def _kind_words(pack: Pack) -> Lexicon:
@@ -197,7 +195,7 @@ def _person(email: Email, body: Body, suspected: str, found: Signals, signals: S
     """What speaks for a person: questions and requests, the vendor's matters, words of his own before a report."""
     text = body.text[:_LOOKED_AT]
     asks = min(2.0, found.weight("kind.person") * 0.8)
-    if _asks(text):
+    if asks_something(text):
         asks += 0.8
     matters = {
         hit.matched.lower()
@@ -220,20 +218,13 @@ def _person(email: Email, body: Body, suspected: str, found: Signals, signals: S
     return min(weight, 3.0)
 
 
-_QUESTION = re.compile(r"[^\s?]\s?\?(?!\S)|¿")
-
-
-def _asks(text: str) -> bool:
-    return any(_QUESTION.search(line) for line in text.split("\n") if "?" in line or "¿" in line)
-
-
 # ---------------------------------------------------------------- people
 
 
-def _persons(email: Email, body: Body, found: Signals, signals: Signals, pack: Pack, desk: Desk) -> Label:
+def _persons(email: Email, body: Body, found: Signals, desk: Desk) -> Label:
     mark = _earlier(email, body, found, desk)
     attached = any(not part.inline or part.size > _INLINE_PICTURE for part in email.attachments)
-    done = _thanks(body.text, found, mark is not None, attached) if body.own else None
+    done = thanks(body.text, found, mark is not None, attached) if body.own else None
     if done:
         return done
     wordless = not body.own or not re.search(r"\w", body.text)
@@ -277,20 +268,6 @@ def _earlier(email: Email, body: Body, found: Signals, desk: Desk) -> Evidence |
     return tickets[0].evidence if tickets else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sentences:
-    """Where the sentences of a text begin."""
-
-    starts: tuple[int, ...]
-
-    def of(self, hit: Hit) -> int:
-        return bisect_right(self.starts, hit.start) - 1
-
-    def opens(self, hit: Hit) -> bool:
-        """Whether the hit stands at the beginning of its sentence."""
-        return hit.start - self.starts[self.of(hit)] <= 3
-
-
 def _signature_alone(body: Body, found: Signals) -> bool:
     """Whether the text is nothing but a closing formula, a signature or a phone's footer. body.py takes these for
     text when they stand alone, for it never cuts the last words away; below other words it would see what they are."""
@@ -306,64 +283,3 @@ def _signature_alone(body: Body, found: Signals) -> bool:
 
 _SHORT = 300
 _SOME_WORDS = "0 1 2 3 4 5 6 7 8 9 10 11."
-
-_SENTENCE = re.compile(r"[^.!?;\n]+")
-_NUMBER = re.compile(r"\d{3,}")
-_OWN_WORDS = 8  # words beside thanks that an answer may have and still be no more than thanks
-_OWN_WORDS_UNMARKED = 6
-
-
-def _thanks(text: str, found: Signals, marked: bool, attached: bool) -> Label | None:
-    """Thanks: nothing is left to do. A solution told makes it so, unless something is still asked or wrong; thanks
-    alone must stand nearly alone."""
-    good = [
-        hit
-        for name in ("thanks", "solved", "promise", "filler")
-        for hit in found.of(f"kind.{name}")
-        if not hit.in_subject
-    ]
-    thanked = [hit for hit in found.of("kind.thanks") if not hit.in_subject]
-    solved = [hit for hit in found.of("kind.solved") if not hit.in_subject]
-    if not (thanked or solved) or _asks(text):
-        return None
-    sentences = _Sentences(tuple(match.start() for match in _SENTENCE.finditer(text)) or (0,))
-    inside = _Spans(good)
-    asked = [hit for hit in found.of("kind.ask") if not hit.in_subject and not inside.holds(hit)]
-    wrong = [hit for hit in found.of("kind.open") if not hit.in_subject and not inside.holds(hit)]
-    turns = [hit for hit in found.of("kind.contrast") if not hit.in_subject and not inside.holds(hit)]
-    if asked:
-        return None
-    evidence = tuple(hit.evidence for hit in (*solved[:2], *thanked[:2]))
-    if solved:
-        at = {sentences.of(hit) for hit in solved}
-        if any(sentences.of(hit) in at for hit in turns) or any(
-            sentences.opens(turn) and sentences.of(hit) == sentences.of(turn) for turn in turns for hit in wrong
-        ):
-            return None
-        if not marked and (not thanked or wrong):
-            return None
-        return Label(THANKS, 0.92 if not wrong else 0.75, evidence)
-    if wrong or turns or attached or _NUMBER.search(text):
-        return None
-    beside = len(re.findall(r"[^\W_]+", inside.without(text)))
-    if beside > (_OWN_WORDS if marked else _OWN_WORDS_UNMARKED):
-        return None
-    return Label(THANKS, round(0.9 - 0.03 * beside, 2), evidence)
-
-
-class _Spans:
-    """The places that some hits take."""
-
-    def __init__(self, hits: Sequence[Hit]) -> None:
-        self.spans = [(hit.start, hit.end) for hit in hits]
-
-    def holds(self, hit: Hit) -> bool:
-        return any(start <= hit.start and hit.end <= end for start, end in self.spans)
-
-    def without(self, text: str) -> str:
-        kept, at = [], 0
-        for start, end in sorted(self.spans):
-            if start > at:
-                kept.append(text[at:start])
-            at = max(at, end)
-        return " ".join((*kept, text[at:]))
