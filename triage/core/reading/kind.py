@@ -31,6 +31,7 @@ _LOOKED_AT = 3000  # characters of the text in which the sort of a mail shows
 _FEW_WORDS = 6  # a text so short is looked at with what was cut from it
 _HARDLY_ANY = 12  # words below the title of a receipt
 _OPENING = 900  # a machine says what it is at the beginning
+_AGAIN = {BOUNCE: 0.4, AUTO_REPLY: 0.4, LIST: 0.6}  # share of a rule's weight for each further way in which it speaks
 _INLINE_PICTURE = 20_000  # bytes above which a picture in the text is more than a logo
 
 
@@ -162,7 +163,7 @@ def _signs(kind_of_mail: str, hits: Sequence[Hit]) -> list[Sign]:
             continue
         if any(hit.in_subject == where and hit.start < end and start < hit.end for where, start, end in taken):
             continue
-        share = 1.0 if not words else 0.4
+        share = 1.0 if not words else _AGAIN[kind_of_mail]
         words.add(known)
         taken.append((hit.in_subject, hit.start, hit.end))
         signs.append(Sign(kind_of_mail, hit.rule.weight * share, hit.rule.id, hit.matched, hit.rule.clause))
@@ -209,7 +210,7 @@ def _person(email: Email, body: Body, suspected: str, found: Signals, signals: S
     weight = asks + sum(sign.weight for sign in signs if sign.kind == PERSON)
     titled = any(hit.in_subject for hit in found.of(f"kind.{suspected}") if _counts(hit, suspected, email.subject))
     if suspected != BOUNCE and not titled:  # delivery reports, and titles of programs, speak of such matters, too
-        weight += min(1.0, 0.3 * len(matters))
+        weight += min(0.6 if suspected == LIST else 1.0, 0.3 * len(matters))
     reported = [hit.start for hit in found.of("kind.bounce") if not hit.in_subject]
     if reported and any(hit.start < min(reported) for hit in found.of("kind.person") if not hit.in_subject):
         weight += 1.5  # a report that somebody shows us, after words of his own
