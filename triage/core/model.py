@@ -135,6 +135,11 @@ class Body:
     has_quote: bool = False  # a mark of an earlier conversation was seen
     own: bool = True  # False: nothing of the sender's own was found, `text` is the whole mail with quoted and forwarded
 
+    @property
+    def readable(self) -> str:
+        """What is read for questions, service and fields: his own words, then what he passes on."""
+        return f"{self.text}\n\n{self.forwarded}" if self.forwarded and self.own else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -216,6 +221,11 @@ class TicketState:
     subject: str = ""
     last_mail_at: datetime | None = None
     closed_at: datetime | None = None
+    requester: str = ""  # who opened it
+    timezone: str = ""
+    out_of_scope: str | None = None
+    clock_started: datetime | None = None  # from when the running clock counts, or the last one did
+    settled: frozenset[str] = frozenset()  # what staff decided: severity, deployment, partner, accept
 
 
 @dataclass(frozen=True, slots=True)

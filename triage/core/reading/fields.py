@@ -49,7 +49,7 @@ def fields(email: Email, body: Body, signals: Signals, pack: Pack) -> dict[str, 
 
 
 def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
-    text = body.text + ("\n\n" + body.forwarded if body.forwarded else "")  # as the signals were made
+    text = body.readable  # as the signals were made
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
     replies = _REPLY.match(email.subject) is not None
     named = tuple(found for passage in passages for found in identifiers(passage))

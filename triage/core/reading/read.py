@@ -9,9 +9,10 @@ no topic (guide: *kind*); their fields are read all the same.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
-from triage.core.model import Desk, Email, Label, Reading
+from triage.core.model import Body, Desk, Email, Label, Reading
 from triage.core.pack import NONE, Pack
 from triage.core.reading.body import take_apart
 from triage.core.reading.courtesy import courtesy
@@ -22,14 +23,15 @@ from triage.core.reading.matches import lexicon
 from triage.core.reading.questions import Questions, questions
 from triage.core.reading.topic import Topic, deployment, topic
 
+_LONGEST_FORWARDED = 20_000  # characters of attached mail that are read
 _ASKING = frozenset({"request", "follow_up"})  # kinds of mail that ask or report something
 
 
 def read(email: Email, pack: Pack, desk: Desk) -> Reading:
     """What a mail says."""
     sender = email.from_[0].name if email.from_ else ""
-    body = take_apart(email.text, subject=email.subject, sender_name=sender)
-    text = body.text + ("\n\n" + body.forwarded if body.forwarded else "")
+    body = _with_attached(take_apart(email.text, subject=email.subject, sender_name=sender), email)
+    text = body.readable
     tongue, code = language(body.text, pack, email.subject)
     tongues = [tongue.value or ""]
     if body.forwarded:  # what he passes on may be in another language, and is read as well
@@ -71,6 +73,14 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
             )
         ),
     )
+
+
+def _with_attached(body: Body, email: Email) -> Body:
+    """A mail passed on as an attachment is read like one passed on in the text; what a machine returns is not."""
+    if not email.forwarded or email.report_type:
+        return body
+    passed = "\n\n".join((*filter(None, (body.forwarded,)), *email.forwarded))[:_LONGEST_FORWARDED]
+    return replace(body, forwarded=passed)
 
 
 def _nothing(what: Label, pack: Pack) -> Topic:
