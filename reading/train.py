@@ -136,7 +136,7 @@ def main(pack: Path) -> None:
     (pack / "model").mkdir(exist_ok=True)
     for label, rules in LABELS.items():
         mails = [wording(row["text"], row["subject"]) for row in rows if _fit(row["labels"], label)]
-        meant = [_written(row["labels"][label]) for row in rows if _fit(row["labels"], label)]
+        meant = [_written(row["labels"], label) for row in rows if _fit(row["labels"], label)]
         accuracy, macro = crossed(mails, meant)
         model = train(mails, meant)
         card = {
@@ -157,8 +157,10 @@ def _fit(labels: dict[str, Any], label: str) -> bool:
     return label != "service" or labels["out_of_scope"] is None or labels["service"] != NONE
 
 
-def _written(value: str | None) -> str:
-    return NOTHING if value is None else value
+def _written(labels: dict[str, Any], label: str) -> str:
+    """The value to learn. A scope with a row of its own is read from the row, so it is none here."""
+    value = labels[label]
+    return NOTHING if value is None or (label == "out_of_scope" and labels["service"] != NONE) else value
 
 
 def _write(path: Path, label: str, card: dict[str, Any], rules: float, model: Model) -> None:

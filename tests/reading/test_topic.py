@@ -197,7 +197,7 @@ def bakery() -> Pack:
             RequestType(id="sonst", names=texts),
         ],
         services=[Service(id=row, names=texts, cells={}, clause="c") for row in ("ofen", "kasse")],
-        scopes=[Scope(id="strom", names=texts, service="ofen", says=texts, clause="c")],
+        scopes=[Scope(id="strom", names=texts, says=texts, clause="c")],
         severities=[
             Severity(id="hoch", rank=1, names=texts, clause="c"),
             Severity(id="tief", rank=2, names=texts, clause="c"),
@@ -252,6 +252,14 @@ def test_words_that_speak_against_a_value_count() -> None:
     pack = bakery().model_copy(update={"words": {"de": Words(rule=rules)}})
     assert bakery_topic("Die Sicherung fliegt.", pack=pack).out_of_scope.value == "strom"
     assert bakery_topic("Die Sicherung fliegt, der Teig auch.", pack=pack).out_of_scope.value is None
+
+
+def test_a_scope_with_a_row_of_its_own_is_read_from_the_row() -> None:
+    texts = {"de": "x"}
+    ovens = Scope(id="bau", names=texts, service="ofen", says=texts, clause="c")
+    pack = bakery().model_copy(update={"scopes": [*bakery().scopes, ovens]})
+    assert bakery_topic("Der Ofen ist kaputt.", pack=pack).out_of_scope.value == "bau"
+    assert bakery_topic("Die Kasse ist kaputt.", pack=pack).out_of_scope.value is None
 
 
 def test_what_was_learned_decides_where_no_rule_speaks_and_shows_its_words() -> None:

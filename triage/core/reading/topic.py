@@ -19,7 +19,11 @@ from triage.core.reading.matches import Hit, Lexicon, Signals
 from triage.core.reading.segments import units
 
 _CLEAR = 1.0  # a weight from which a signal settles a value by itself
+_BEGINNING = 250  # characters of the text in which its matter is told
+_LATER = 0.6  # what a rule counts after them
 _OUT = 1.8  # what must speak for "out of scope" more than against it: a partner is not turned away on a hint
+_HINT = 1.0  # how much more the learned words must say where no rule speaks
+_CERTAIN = 0.6  # how sure the service must be for the scope to follow from it
 _UNKNOWN = -6.0  # the learned score of a value that no example mail had
 _NOTHING = "null"  # how the learned weights call a label without a value
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|\S{1,80}@\S{1,120}|<[^<>\n]{1,300}>")
@@ -84,7 +88,16 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 def _one(found: Passage, pack: Pack) -> Topic:
     kind = request_type(found, pack)
     scope = out_of_scope(found, pack)
-    return Topic(kind, service(found, scope, pack), scope, severity(found, kind, pack))
+    row = service(found, scope, pack)
+    return Topic(kind, row, _of_row(scope, row, pack), severity(found, kind, pack))
+
+
+def _of_row(scope: Label, row: Label, pack: Pack) -> Label:
+    """The scope; where none was read, the one whose mails stand in just this row, if the row is sure."""
+    for entry in pack.scopes:
+        if scope.value is None and entry.service == row.value != NONE and row.confidence >= _CERTAIN:
+            return Label(entry.id, row.confidence, row.evidence)
+    return scope
 
 
 def _gravest(topics: Sequence[Topic], pack: Pack) -> Topic:
@@ -103,15 +116,22 @@ def request_type(found: Passage, pack: Pack) -> Label:
 
 
 def out_of_scope(found: Passage, pack: Pack) -> Label:
-    """What of it support does not do; a value only when its words clearly outweigh those against it."""
-    values = [scope.id for scope in pack.scopes]
+    """What of it support does not do, of the scopes that have no row of their own in the service table.
+
+    Where no rule of the pack speaks for it, what was learned must say so clearly: a partner is not turned away on a hint.
+    """
+    values = [scope.id for scope in pack.scopes if scope.service == NONE]
+    learned = "out_of_scope" in found.opinions
+    weights = _rule_weights(found.signals, "out_of_scope", values)
     scores = _scores(found, "out_of_scope", [*values, _NOTHING])
-    against = scores.pop(_NOTHING, 0.0)
-    value, score = max(scores.items(), key=lambda item: item[1], default=("", 0.0))
-    lead = score - (against if "out_of_scope" in found.opinions else _OUT)
+    against = scores.pop(_NOTHING) if learned else _OUT
+    value = max(values, key=lambda one: scores[one], default=None)
+    if value is None:
+        return Label(None)
+    lead = scores[value] - against - (0.0 if weights.get(value, 0.0) >= _CLEAR else _HINT)
     if lead < 0:
-        return Label(None, round(_sure(-lead), 3))
-    return Label(value, round(_sure(lead), 3), _evidence(found, "out_of_scope", value))
+        return Label(None, _sure(-lead))
+    return Label(value, _sure(lead), _evidence(found, "out_of_scope", value))
 
 
 def service(found: Passage, scope: Label, pack: Pack) -> Label:
@@ -129,7 +149,7 @@ def severity(found: Passage, kind: Label, pack: Pack) -> Label:
     for row in sorted(pack.severities, key=lambda row: row.rank):
         weight = found.signals.weight(f"severity.{row.id}")
         if weight >= _CLEAR:
-            return Label(row.id, round(_sure(weight), 3), _evidence(found, "severity", row.id))
+            return Label(row.id, _sure(weight), _evidence(found, "severity", row.id))
     fallback = pack.policy.fallback_severity or max(pack.severities, key=lambda row: row.rank).id
     return Label(fallback, 0.6)
 
@@ -140,7 +160,7 @@ def deployment(signals: Signals, pack: Pack) -> Label:
     value, score = max(scores.items(), key=lambda item: item[1], default=("", 0.0))
     if score < _CLEAR:
         return Label(None, 0.5)
-    return Label(value, round(_sure(score), 3), signals.evidence(f"deployment.{value}"))
+    return Label(value, _sure(score), signals.evidence(f"deployment.{value}"))
 
 
 def _best(found: Passage, label: str, values: Sequence[str], fallback: str) -> Label:
@@ -163,7 +183,7 @@ def _scores(found: Passage, label: str, values: Sequence[str]) -> dict[str, floa
 
 
 def _rule_weights(signals: Signals, label: str, values: Sequence[str]) -> dict[str, float]:
-    """The weight of the rules of each value; what stands in the subject counts twice.
+    """The weight of the rules of each value. A matter is named in the subject and at the beginning: that counts more.
 
     The heaviest rule counts whole, each further one half of the one before: five words that hint at a row do not make
     up for one that names another.
@@ -172,7 +192,7 @@ def _rule_weights(signals: Signals, label: str, values: Sequence[str]) -> dict[s
     for value in values:
         rules: dict[str, float] = {}
         for hit in signals.of(f"{label}.{value}"):
-            weight = hit.rule.weight * (2 if hit.in_subject else 1)
+            weight = hit.rule.weight * (2.0 if hit.in_subject else 1.0 if hit.start < _BEGINNING else _LATER)
             if abs(weight) > abs(rules.get(hit.rule.id, 0.0)):
                 rules[hit.rule.id] = weight
         if rules:
@@ -196,4 +216,4 @@ def _evidence(found: Passage, label: str, value: str) -> tuple[Evidence, ...]:
 
 def _sure(lead: float) -> float:
     """From a lead of 0 (one half) to certainty."""
-    return 1 / (1 + math.exp(-min(lead, 30.0)))
+    return round(1 / (1 + math.exp(-max(min(lead, 30.0), -30.0))), 3)
