@@ -250,8 +250,7 @@ def _replies(sheets: Sheets) -> None:
         if part.is_dir() and part.name not in sheets.languages:
             hint = nearest(part.name, sheets.languages)
             sheets.faults.append(Fault(f"replies/{part.name}", "", f"no language of this pack; {hint}"))
-    other = sheets.manifest.replies_of if sheets.manifest else None
-    if other:
+    for other in sheets.manifest.replies_of if sheets.manifest else ():
         shared = sheets.folder.resolve().parent / other / "replies"
         if not shared.is_dir():
             where = Place(MANIFEST, "replies_of")

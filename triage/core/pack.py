@@ -274,7 +274,8 @@ class Manifest(Entry):
     # Words that say nothing of this vendor's own matters, taken from another pack: its folder name beside this one ->
     # names of its word files. Of these, words for labels that this pack does not have are left out.
     words_of: dict[Id, list[Id]] = {}
-    replies_of: Id | None = None  # another pack beside this one, whose reply texts hold where this has none of its own
+    # Packs beside this one, whose reply texts hold where this has none of its own; a later one before an earlier one.
+    replies_of: list[Id] = []
     regulations: str = ""  # where the regulations are published
     signature: Texts = {}
 
