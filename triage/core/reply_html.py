@@ -10,6 +10,7 @@ import re
 from html import escape
 
 _STYLE = "font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.5;color:#1f2933;max-width:640px"
+_LABEL_STYLE = "padding:4px 16px 4px 0;color:#52606d;vertical-align:top;white-space:nowrap"
 _BULLET = re.compile(r"- (.+)")
 _NUMBER = re.compile(r"\d{1,3}\. (.+)")
 _ROW = re.compile(r"(?!- |\d{1,3}\. )([^:.\n]{2,24}): (.+)")
@@ -62,7 +63,7 @@ def _table(lines: list[str]) -> str:
     for line in lines:
         label, value = line.split(": ", 1)
         rows.append(
-            f'<tr><td style="padding:4px 16px 4px 0;color:#52606d;vertical-align:top;white-space:nowrap">{_words(label)}</td>'
+            f'<tr><td style="{_LABEL_STYLE}">{_words(label)}</td>'
             f'<td style="padding:4px 0"><strong>{_words(value)}</strong></td></tr>'
         )
     table = f'<table role="presentation" style="border-collapse:collapse">{"".join(rows)}</table>'

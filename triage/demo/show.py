@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -68,14 +69,27 @@ def show(folder: Path | None = None) -> Path:
     _account(folder, [*first, *answers], servers.taken)
     click.echo(f"\nIt took {time.monotonic() - started:.1f} s. Everything lies in {folder}:")
     click.echo("  in/ the mails, out/ the answers, triage.log, var/triage.db, partners.csv, config.toml")
-    click.echo(f"  triage --config {folder}/config.toml log            the log, readably")
-    click.echo(f"  triage --config {folder}/config.toml tickets --all  the tickets")
-    click.echo(f"  triage --config {folder}/config.toml show 1001      one ticket's story")
+    command = f"{_program()} --config {folder}/config.toml"
+    for words, shown in (
+        ("log", "the log, readably"),
+        ("tickets --all", "the tickets"),
+        ("show 1001", "one ticket's story"),
+    ):
+        click.echo(f"  {command} {words:<14} {shown}")
     return folder
 
 
 _TELLING = ("request_type", "service", "out_of_scope", "severity", "courtesy", "kind")
 Sample = tuple[str, bytes]
+
+
+def _program() -> str:
+    """How this program is called from here."""
+    called = Path(sys.argv[0])
+    if called.name != "triage":
+        return "triage"
+    here = Path.cwd()
+    return str(called.relative_to(here)) if called.is_absolute() and called.is_relative_to(here) else str(called)
 
 
 def _samples() -> tuple[list[Sample], list[Sample]]:
