@@ -8,22 +8,21 @@ The time grows with the number of words.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from triage.core.model import Evidence
-from triage.core.pack import Learned, Pack
+from triage.core.pack import Pack
 from triage.core.reading.matches import once_per_pack
 from triage.core.reading.phrases import tokens
 
 _STEM = 5  # letters that stand for all forms of a long word
 _MARKS = frozenset(".!?;:\n¿¡")
 _START = "^"  # stands before the first word of a sentence: "^ please"
+_TITLE = "s:"  # stands before the stem of a word of the subject, which names the matter better than others
 _LONGEST = 6000  # characters that are looked at: a matter is told at its beginning
 _FEW = 8  # a mail with fewer words than this is not held to say more by each
-
-# word -> (value, weight) pairs
-Index = dict[str, tuple[tuple[str, float], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,22 @@ class Opinion:
     """What the words of a mail say about one label."""
 
     scores: Mapping[str, float]  # value -> how much speaks for it
-    reasons: Mapping[str, tuple[Evidence, ...]]  # value -> the words that spoke for it most
     rules: float  # how much the weight of a word rule counts beside the scores
+    _heard: Callable[[str], list[tuple[float, str]]]
+    _label: str
+
+    def reasons(self, value: str, at_most: int = 3) -> tuple[Evidence, ...]:
+        """The words that spoke for a value most."""
+        heaviest = dict.fromkeys(shown for _, shown in sorted(self._heard(value), reverse=True))
+        return tuple(Evidence(f"learned.{self._label}.{value}", "reading", shown) for shown in list(heaviest)[:at_most])
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """What was learned, by word: its weight for each value of each label, in the order of `values`."""
+
+    values: tuple[tuple[str, str], ...]  # (label, value)
+    weights: Mapping[str, tuple[float, ...]]
 
 
 @dataclass(slots=True)
@@ -52,8 +65,7 @@ def wording(text: str, subject: str = "") -> Wording:
     found = Wording()
     for part in (subject, text[:_LONGEST]):
         before = _START
-        for token in tokens(part):
-            word = token.word
+        for word in tokens(part).words:
             if word in _MARKS:
                 if word == "?":
                     found.words.setdefault(word, word)
@@ -67,41 +79,41 @@ def wording(text: str, subject: str = "") -> Wording:
                     found.words.setdefault(word[:_STEM] + "-", word)
             found.words.setdefault(f"{before} {word}", f"{before} {word}".removeprefix(f"{_START} "))
             before = word
+    for word in tokens(subject).words:
+        if word not in _MARKS:
+            found.words.setdefault(f"{_TITLE}{word[:_STEM]}", word)
     return found
 
 
 def opinions(words: Wording, pack: Pack) -> dict[str, Opinion]:
     """What was learned about each label, said of these words."""
-    return {label: _opinion(words, pack.learned[label], index) for label, index in _indexes(pack).items()}
-
-
-def _opinion(words: Wording, learned: Learned, index: Index) -> Opinion:
+    index = _index(pack)
+    known = [(index.weights[word], shown) for word, shown in words.words.items() if word in index.weights]
+    scores = {label: dict(learned.start) for label, learned in pack.learned.items()}
     scale = words.scale
-    scores = dict(learned.start)
-    said: dict[str, list[tuple[float, str]]] = {}
-    for word, shown in words.words.items():
-        for value, weight in index.get(word, ()):
-            scores[value] += weight * scale
-            if weight > 0:
-                said.setdefault(value, []).append((weight * scale, shown))
-    return Opinion(
-        scores, {value: _reasons(learned.label, value, heard) for value, heard in said.items()}, learned.rules
-    )
+    if known:
+        columns = zip(*(weights for weights, _ in known), strict=True)
+        for (label, value), column in zip(index.values, columns, strict=True):
+            scores[label][value] += scale * sum(column)
 
+    def heard(label: str, value: str) -> list[tuple[float, str]]:
+        if (label, value) not in index.values:
+            return []
+        place = index.values.index((label, value))
+        return [(weights[place], shown) for weights, shown in known if weights[place] > 0]
 
-def _reasons(label: str, value: str, heard: list[tuple[float, str]], at_most: int = 3) -> tuple[Evidence, ...]:
-    heaviest = dict.fromkeys(shown for _, shown in sorted(heard, reverse=True))
-    return tuple(Evidence(f"learned.{label}.{value}", "reading", shown) for shown in list(heaviest)[:at_most])
+    return {
+        label: Opinion(scores[label], learned.rules, partial(heard, label), learned.label)
+        for label, learned in pack.learned.items()
+    }
 
 
 @once_per_pack
-def _indexes(pack: Pack) -> dict[str, Index]:
+def _index(pack: Pack) -> _Index:
     """The learned weights by word, made once for each pack."""
-    found: dict[str, Index] = {}
-    for label, learned in pack.learned.items():
-        index: dict[str, list[tuple[str, float]]] = {}
-        for value, weights in learned.weights.items():
-            for word, weight in weights.items():
-                index.setdefault(word, []).append((value, weight))
-        found[label] = {word: tuple(pairs) for word, pairs in index.items()}
-    return found
+    values = tuple((label, value) for label, learned in pack.learned.items() for value in learned.weights)
+    rows: dict[str, list[float]] = {}
+    for place, (label, value) in enumerate(values):
+        for word, weight in pack.learned[label].weights[value].items():
+            rows.setdefault(word, [0.0] * len(values))[place] = weight
+    return _Index(values, {word: tuple(row) for word, row in rows.items()})

@@ -6,16 +6,18 @@ A reader asks for a family ("service") and gets each value's weight with the wor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
 from triage.core.model import Evidence
 from triage.core.pack import Form, Pack, WordRule
-from triage.core.reading.phrases import Match, Matcher, Token, tokens
+from triage.core.reading.phrases import Match, Matcher, Tokens, tokens
+from triage.core.reading.prefilter import digits, folded, needs
 
 _SENTENCE_ENDS = frozenset(".!?;\n¿¡")
+_FAR = 40  # words of a sentence before and behind a match in which it can be silenced
 _LONGEST_LINE = 2000  # characters of one line that forms look at
 # Families that are looked for across all languages, by readers that keep an index of their own.
 _OWN_READERS = ("language.", "kind.")
@@ -75,11 +77,17 @@ class Lexicon:
 
     def __init__(self, rules: Sequence[WordRule], forms: Sequence[Form]) -> None:
         self.rules = tuple(rules)
-        self.forms = tuple((form, re.compile(form.pattern, re.IGNORECASE if form.ignore_case else 0)) for form in forms)
-        self._matcher = Matcher((number, phrase) for number, rule in enumerate(rules) for phrase in rule.phrases)
-        self._unless = {n: Matcher((0, p) for p in rule.unless) for n, rule in enumerate(rules) if rule.unless}
-        self._near = {form.id: Matcher((0, p) for p in form.near) for form in forms if form.near}
-        self._not_near = {form.id: Matcher((0, p) for p in form.not_near) for form in forms if form.not_near}
+        self.forms = tuple(map(_Pattern, forms))
+        silencing = {phrase: 0 for rule in rules for phrase in rule.unless}
+        silencing = {phrase: len(rules) + number for number, phrase in enumerate(silencing)}
+        # By rule: the payloads of what silences it.
+        self._unless = [frozenset(silencing[phrase] for phrase in rule.unless) for rule in rules]
+        self._matcher = Matcher(
+            [
+                *((number, phrase) for number, rule in enumerate(rules) for phrase in rule.phrases),
+                *((number, phrase) for phrase, number in silencing.items()),
+            ]
+        )
 
     def signals(self, text: str, subject: str = "") -> Signals:
         """Everything that is found in the subject and the text."""
@@ -92,55 +100,100 @@ class Lexicon:
         return found
 
     def _words(self, found: Signals, text: str, in_subject: bool) -> None:
-        words = tokens(text)
-        for match in self._matcher.find(words):
+        said = tokens(text)
+        matches = self._matcher.find(said.words)
+        if not matches:
+            return
+        silencers: dict[int, list[Match]] = {}
+        for match in matches:
+            if match.payload >= len(self.rules):
+                silencers.setdefault(match.payload, []).append(match)
+        spans, passed_over = said.spans, "text" if in_subject else "subject"
+        for match in matches:
+            if match.payload >= len(self.rules):
+                continue
             rule = self.rules[match.payload]
-            if rule.where != "any" and (rule.where == "subject") != in_subject:
+            if rule.where == passed_over:
                 continue
-            if match.payload in self._unless and self._silenced(match, words):
+            unless = self._unless[match.payload]
+            if unless and not unless.isdisjoint(silencers) and _silenced(match, unless, silencers, said.words):
                 continue
-            start, end = words[match.first].start, words[match.last - 1].end
-            hit = Hit(rule, text[start:end], start, end, in_subject)
-            found.hits.setdefault(rule.signal, []).append(hit)
-
-    def _silenced(self, match: Match, words: Sequence[Token]) -> bool:
-        first, last = match.first, match.last
-        while first > 0 and words[first - 1].word not in _SENTENCE_ENDS and match.first - first < 40:
-            first -= 1
-        while last < len(words) and words[last].word not in _SENTENCE_ENDS and last - match.last < 40:
-            last += 1
-        return bool(self._unless[match.payload].find(words[first:last]))
+            start, end = spans[match.first][0], spans[match.last - 1][1]
+            found.hits.setdefault(rule.signal, []).append(Hit(rule, text[start:end], start, end, in_subject))
 
     def _forms(self, found: Signals, text: str, in_subject: bool) -> None:
+        lines, whole = text.split("\n"), folded(text)
+        counts = [digits(line) for line in lines]
+        wanted = [one for pattern in self.forms if (one := pattern.wanted(text, whole, max(counts)))]
+        if not wanted:
+            return
         at = 0
-        chars = set(text)
-        forms = [(form, pattern) for form, pattern in self.forms if not form.needs or not chars.isdisjoint(form.needs)]
-        for line in text.split("\n"):
-            if not line:
-                at += 1
-                continue
-            chars = set(line)
-            for form, pattern in forms:
-                if form.needs and chars.isdisjoint(form.needs):
-                    continue
-                for match in pattern.finditer(line[:_LONGEST_LINE]):
-                    if self._fits(form, match, line):
-                        hit = Hit(form, match.group(), at + match.start(), at + match.end(), in_subject)
-                        found.hits.setdefault(form.signal, []).append(hit)
+        for line, count, plain in zip(lines, counts, whole.split("\n"), strict=True):
+            for pattern, one_of in wanted:
+                if pattern.may_be_in(line, plain, one_of, count):
+                    for start, end in pattern.places(line):
+                        hit = Hit(pattern.form, line[start:end], at + start, at + end, in_subject)
+                        found.hits.setdefault(pattern.form.signal, []).append(hit)
             at += len(line) + 1
 
-    def _fits(self, form: Form, match: re.Match[str], line: str) -> bool:
-        if form.check == "luhn" and not luhn(match.group()):
+
+def _silenced(match: Match, unless: frozenset[int], silencers: dict[int, list[Match]], words: Sequence[str]) -> bool:
+    """Whether one of these stands in the sentence of a match."""
+    first, last = match.first, match.last
+    while first > 0 and words[first - 1] not in _SENTENCE_ENDS and match.first - first < _FAR:
+        first -= 1
+    while last < len(words) and words[last] not in _SENTENCE_ENDS and last - match.last < _FAR:
+        last += 1
+    return any(
+        first <= other.first and other.last <= last for payload in unless for other in silencers.get(payload, ())
+    )
+
+
+class _Pattern:
+    """A form, ready to be looked for in a line."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self._pattern = re.compile(form.pattern, re.IGNORECASE if form.ignore_case else 0)
+        self._needs = needs(form.pattern)
+        self._chars = frozenset(form.needs)
+        self._near = Matcher((0, phrase) for phrase in form.near)
+        self._not_near = Matcher((0, phrase) for phrase in form.not_near)
+
+    def wanted(self, text: str, plain: str, count: int) -> tuple[_Pattern, tuple[str, ...]] | None:
+        """Itself, with those strings of the text (`plain`: folded) of which a line must hold one; None: no line can
+        hold a match. No line has more digits than `count`."""
+        one_of = tuple([one for one in self._needs.one_of if one in plain]) or self._needs.one_of
+        return (self, one_of) if self.may_be_in(text, plain, one_of[:1], count) else None
+
+    def may_be_in(self, text: str, plain: str, one_of: Sequence[str], count: int) -> bool:
+        """Whether this text, that has so many digits, can hold a match, as far as can be told at a glance."""
+        if count < self._needs.digits or (self._chars and self._chars.isdisjoint(text)):
             return False
+        for one in one_of:
+            if one in plain:
+                return True
+        return not one_of
+
+    def places(self, line: str) -> Iterator[tuple[int, int]]:
+        """Where it stands in a line."""
+        for match in self._pattern.finditer(line[:_LONGEST_LINE]):
+            if self.form.check == "luhn" and not luhn(match.group()):
+                continue
+            if self._fits(match.start(), match.end(), line):
+                yield match.span()
+
+    def _fits(self, start: int, end: int, line: str) -> bool:
+        """Whether words that are wanted stand nearby, and none that are not."""
+        form = self.form
         if not form.near and not form.not_near:
             return True
         room = form.reach * 14
-        before = tokens(line[max(0, match.start() - room) : match.start()])[-form.reach :]
-        after = tokens(line[match.end() : match.end() + room])[: form.reach]
-        around = (before, after)
-        if form.near and not any(self._near[form.id].find(side) for side in around):
+        before = Tokens(line[max(0, start - room) : start]).words[-form.reach :]
+        after = Tokens(line[end : end + room]).words[: form.reach]
+        if form.near and not (self._near.find(before) or self._near.find(after)):
             return False
-        return not (form.not_near and any(self._not_near[form.id].find(side) for side in around))
+        return not (self._not_near.find(before) or self._not_near.find(after))
 
 
 def luhn(text: str) -> bool:

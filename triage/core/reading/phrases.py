@@ -9,52 +9,100 @@ A phrase is a few words, compared without case and accents:
     can ... register       up to five other words between, within one sentence
     #                      a number (a word that begins with a digit)
 
-Everything is looked up by the first word, and each place is looked at once for each phrase that could begin there,
-with a bounded length: the time grows with the text, whatever the text is.
+All phrases of a matcher are followed at once, from each word of the text on, by an automaton that is made as texts need
+it: what was met once is looked up the next time. From a word it goes no further than the longest phrase could reach,
+so the time grows with the text, whatever the text is.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 GAP = 5  # most words that "..." skips
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[.!?;:\n¿¡]")  # a word, or a mark that ends a sentence
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[!?;\n¿¡]|[.:](?!\S)")  # a word, or a mark that ends a sentence
 _ELEMENT = re.compile(r"\.\.\.|#|\([^()\s]+\)\*?\??|[^\s()]+")
 _STOPS = frozenset(".!?;:\n¿¡")
-_ASCII = str.maketrans({"’": "'", "ß": "ss", "ø": "o", "ł": "l", "đ": "d"})
+_MOST_WORDS = 20_000  # words, and states of the automaton, that a matcher keeps
+_MOST_STATES = 10_000
 
 
 def fold(text: str) -> str:
     """The text without case and accents, for comparing."""
     text = text.lower()
-    if text.isascii():
-        return text
-    text = unicodedata.normalize("NFKD", text.translate(_ASCII))
-    return "".join(char for char in text if not unicodedata.combining(char))
+    return text if text.isascii() else text.translate(_plain)
 
 
-class Token(NamedTuple):
-    """A word of the text, folded, and where it stands."""
+class _Plain(dict[int, str]):
+    """Each character without accents, worked out when it is first met."""
 
-    word: str
-    start: int
-    end: int
+    def __missing__(self, code: int) -> str:
+        parts = unicodedata.normalize("NFKD", chr(code))
+        self[code] = "".join(char for char in parts if not unicodedata.combining(char))
+        return self[code]
 
 
-def tokens(text: str) -> list[Token]:
-    """The words and sentence marks of a text, in order. A dot inside a number or a name ends no sentence."""
-    found: list[Token] = []
-    for match in _WORD.finditer(text):
-        word, start, end = match.group(), match.start(), match.end()
-        if word in _STOPS and word in ".:" and end < len(text) and not text[end].isspace():
-            continue
-        found.append(Token(fold(word), start, end))
-    return found
+_plain = _Plain({ord("’"): "'", ord("ß"): "ss", ord("ø"): "o", ord("ł"): "l", ord("đ"): "d"})
+
+
+# ---------------------------------------------------------------- the words of a text
+
+
+class Tokens:
+    """The words and sentence marks of a text, folded, in order. A dot inside a number or a name ends no sentence."""
+
+    __slots__ = ("__dict__", "_folded", "words")
+
+    def __init__(self, text: str) -> None:
+        folded = _same_length(text)
+        self._folded = text if folded is None else folded
+        self.words: list[str] = _WORD.findall(self._folded)
+        if folded is None:
+            self.words = [fold(word) for word in self.words]
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each of them stands in the text."""
+        return [match.span() for match in _WORD.finditer(self._folded)]
+
+
+@lru_cache(maxsize=4)
+def tokens(text: str) -> Tokens:
+    """The words of a text. They are kept for a while: several readers look at the same text."""
+    return Tokens(text)
+
+
+class _Letters(dict[int, int]):
+    """Letters and digits without accents, one for one: what cannot be said so becomes _ODD."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        plain = fold(char) if char.isalnum() else char
+        self[code] = ord(plain) if len(plain) == 1 and plain.isalnum() == char.isalnum() else ord(_ODD)
+        return self[code]
+
+
+_ODD = "\uffff"
+_letters = _Letters({ord("’"): ord("'")})
+
+
+def _same_length(text: str) -> str | None:
+    """The text folded letter by letter, for which the places stay the same; None where that cannot be."""
+    low = text.lower()
+    if low.isascii():
+        return low
+    if len(low) != len(text):
+        return None
+    folded = low.translate(_letters)
+    return None if _ODD in folded else folded
+
+
+# ---------------------------------------------------------------- phrases
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +115,6 @@ class _Element:
     number: bool = False
     gap: bool = False
     optional: bool = False
-
-    @property
-    def plain(self) -> bool:
-        """Whether it takes nothing but its words, and must be there."""
-        return bool(self.words) and not (self.heads or self.tails or self.number or self.gap or self.optional)
-
-    def takes(self, word: str) -> bool:
-        return (
-            word in self.words
-            or (bool(self.heads) and word.startswith(self.heads))
-            or (bool(self.tails) and word.endswith(self.tails))
-            or (self.number and word[:1].isdigit())
-        )
 
 
 class PhraseError(ValueError):
@@ -128,6 +163,9 @@ def _element(choices: Iterable[str], optional: bool, phrase: str) -> _Element:
     return _Element(frozenset(words), tuple(heads), tuple(tails), optional=optional)
 
 
+# ---------------------------------------------------------------- the matcher
+
+
 class Match(NamedTuple):
     """A phrase that was found: which one it was (its payload number), and the tokens it covers."""
 
@@ -136,84 +174,204 @@ class Match(NamedTuple):
     last: int  # index after the last token
 
 
+class _Thread(NamedTuple):
+    """How far one phrase has come: the step that waits for a word, and how many words the gap before it may still
+    skip (0 where no gap is)."""
+
+    entry: int
+    step: int
+    skips: int
+
+
+class _State:
+    """Where the automaton stands: the phrases that may go on, the more wanted way of each first, and what ends here."""
+
+    __slots__ = ("ends", "next", "threads")
+
+    def __init__(self, threads: tuple[_Thread, ...], ends: tuple[int, ...]) -> None:
+        self.threads = threads
+        self.ends = ends  # entries
+        self.next: dict[int, _State | None] = {}  # by the class of the next word; None: nothing goes on
+
+
+class _Vocabulary:
+    """Which elements take a word. Words that the same elements take are of one class; 0 is that of all other words."""
+
+    STOP = 1  # the class of the marks that end a sentence
+
+    def __init__(self) -> None:
+        self._ids: dict[_Element, int] = {}
+        self._words: dict[str, list[int]] = {}
+        self._heads: dict[str, list[int]] = {}
+        self._tails: dict[str, list[int]] = {}
+        self._numbers: list[int] = []
+        self._longest = 0  # beginning or ending
+        self._known: dict[str, int] = {}  # word -> class
+        self._classes: dict[frozenset[int], int] = {}
+        self.members: list[frozenset[int]] = []  # by class
+        self.forget()
+
+    def add(self, element: _Element) -> int:
+        """The number of an element."""
+        bare = _Element(element.words, element.heads, element.tails, element.number)  # wherever it stands
+        number = self._ids.get(bare)
+        if number is not None:
+            return number
+        number = self._ids[bare] = len(self._ids)
+        for index, texts in ((self._words, bare.words), (self._heads, bare.heads), (self._tails, bare.tails)):
+            for text in texts:
+                index.setdefault(text, []).append(number)
+        self._longest = max([self._longest, *map(len, bare.heads), *map(len, bare.tails)])
+        if bare.number:
+            self._numbers.append(number)
+        return number
+
+    def classes(self, words: Sequence[str]) -> list[int]:
+        """The class of each word."""
+        known = self._known
+        return [known[word] if word in known else self._learn(word) for word in words]
+
+    def _learn(self, word: str) -> int:
+        elements = set(self._words.get(word, ()))
+        for size in range(1, min(len(word), self._longest) + 1):
+            elements.update(self._heads.get(word[:size], ()))
+            elements.update(self._tails.get(word[-size:], ()))
+        if word[0].isdigit():
+            elements.update(self._numbers)
+        found = self._known[word] = self._class(frozenset(elements))
+        return found
+
+    def _class(self, elements: frozenset[int]) -> int:
+        number = self._classes.setdefault(elements, len(self.members))
+        if number == len(self.members):
+            self.members.append(elements)
+        return number
+
+    @property
+    def full(self) -> bool:
+        return len(self._known) > _MOST_WORDS
+
+    def forget(self) -> None:
+        """Begin anew with the words that were met."""
+        self._classes = {frozenset(): 0}
+        self.members = [frozenset(), frozenset()]
+        self._known = dict.fromkeys(_STOPS, self.STOP)
+
+
 class Matcher:
-    """Finds any of many phrases in a list of tokens."""
+    """Finds any of many phrases in a list of words."""
 
     def __init__(self, phrases: Iterable[tuple[int, str]]) -> None:
         """`phrases`: (payload, phrase) pairs. Raises PhraseError."""
-        self._exact: dict[str, list[tuple[int, tuple[_Element, ...]]]] = {}
-        # By the first two words, where the second is told: most places are passed over without a closer look.
-        self._pairs: dict[str, dict[str, list[tuple[int, tuple[_Element, ...]]]]] = {}
-        self._heads: dict[str, list[tuple[str, int, tuple[_Element, ...]]]] = {}  # by the first two letters
-        self._other: list[tuple[_Element, int, tuple[_Element, ...]]] = []
+        self._vocabulary = _Vocabulary()
+        self._payloads: list[int] = []  # by entry
+        self._steps: list[tuple[_Element, ...]] = []  # by entry
+        self._takes: list[tuple[int, ...]] = []  # by entry: the number of each step's element
+        self._starting: dict[int, list[int]] = {}  # element -> the entries that it begins
+        self._states: dict[tuple[tuple[_Thread, ...], tuple[int, ...]], _State] = {}
+        self._first: dict[int, _State | None] = {}  # by the class of the first word
         for payload, phrase in phrases:
             self._add(payload, parse(phrase))
 
     def _add(self, payload: int, steps: tuple[_Element, ...]) -> None:
-        first, rest = steps[0], steps[1:]
-        for word in first.words:
-            if rest and rest[0].plain:
-                after = self._pairs.setdefault(word, {})
-                for second in rest[0].words:
-                    after.setdefault(second, []).append((payload, rest[1:]))
-            else:
-                self._exact.setdefault(word, []).append((payload, rest))
-        for head in first.heads:
-            if len(head) >= 2:
-                self._heads.setdefault(head[:2], []).append((head, payload, rest))
-            else:
-                self._other.append((_Element(heads=(head,)), payload, rest))
-        if first.tails or first.number:
-            self._other.append((_Element(tails=first.tails, number=first.number), payload, rest))
-        if first.optional:
-            self._add(payload, rest)
+        entry = len(self._payloads)
+        self._payloads.append(payload)
+        self._steps.append(steps)
+        self._takes.append(tuple(-1 if step.gap else self._vocabulary.add(step) for step in steps))
+        if not steps[0].gap:
+            self._starting.setdefault(self._takes[entry][0], []).append(entry)
+        if steps[0].optional:
+            self._add(payload, steps[1:])
 
-    def find(self, words: Sequence[Token]) -> list[Match]:
-        """Every match, in the order of the text; at each place the longest of one phrase."""
+    def find(self, words: Sequence[str]) -> list[Match]:
+        """Every match, in the order of the text. At each place a phrase is found once: an optional word is taken when
+        it is there, a gap skips as few words as it can."""
+        if self._vocabulary.full or len(self._states) > _MOST_STATES:
+            self._vocabulary.forget()
+            self._states.clear()
+            self._first.clear()
         found: list[Match] = []
-        exact, pairs, heads, other = self._exact, self._pairs, self._heads, self._other
-        last = len(words) - 1
-        for index, token in enumerate(words):
-            word = token.word
-            after = pairs.get(word)
-            if after and index < last:
-                for payload, rest in after.get(words[index + 1].word, ()):
-                    end = _end(words, index + 2, rest) if rest else index + 2
-                    if end:
-                        found.append(Match(payload, index, end))
-            for payload, rest in exact.get(word, ()):
-                self._try(found, words, index, payload, rest)
-            for head, payload, rest in heads.get(word[:2], ()):
-                if word.startswith(head):
-                    self._try(found, words, index, payload, rest)
-            for first, payload, rest in other:
-                if first.takes(word):
-                    self._try(found, words, index, payload, rest)
+        classes = self._vocabulary.classes(words)
+        first, count = self._first, len(classes)
+        for index, kind in enumerate(classes):
+            state = first[kind] if kind in first else self._begin(kind)
+            if state is None:
+                continue
+            ends: dict[int, int] = {}
+            at = index + 1
+            while True:
+                for entry in state.ends:
+                    ends[entry] = at  # a later end is of a more wanted way
+                if at == count:
+                    break
+                kind = classes[at]
+                after = state.next
+                state = after[kind] if kind in after else self._go_on(state, kind)
+                if state is None:
+                    break
+                at += 1
+            if ends:
+                found += [Match(self._payloads[entry], index, ends[entry]) for entry in sorted(ends)]
         return found
 
-    @staticmethod
-    def _try(found: list[Match], words: Sequence[Token], index: int, payload: int, rest: tuple[_Element, ...]) -> None:
-        end = _end(words, index + 1, rest) if rest else index + 1
-        if end:
-            found.append(Match(payload, index, end))
+    # ------------------------------------------------------------ making the automaton
 
+    def _begin(self, kind: int) -> _State | None:
+        """The state after a first word."""
+        entries = {entry for number in self._vocabulary.members[kind] for entry in self._starting.get(number, ())}
+        self._first[kind] = self._state([(entry, [_Thread(entry, 1, 0)]) for entry in sorted(entries)])
+        return self._first[kind]
 
-def _end(words: Sequence[Token], at: int, steps: tuple[_Element, ...]) -> int:
-    """Where the rest of a phrase ends when it begins at `at`; 0 when it is not there."""
-    if not steps:
-        return at
-    step, rest = steps[0], steps[1:]
-    if step.gap:
-        for skip in range(GAP + 1):
-            here = at + skip
-            end = _end(words, here, rest)
-            if end:
-                return end
-            if here >= len(words) or words[here].word in _STOPS:
-                return 0
-        return 0
-    if at < len(words) and step.takes(words[at].word):
-        end = _end(words, at + 1, rest)
-        if end:
-            return end
-    return _end(words, at, rest) if step.optional else 0
+    def _go_on(self, state: _State, kind: int) -> _State | None:
+        """The state after one more word."""
+        members = self._vocabulary.members[kind]
+        ways: dict[int, list[_Thread]] = {}
+        for entry, step, skips in state.threads:
+            if skips and kind != _Vocabulary.STOP:
+                ways.setdefault(entry, []).append(_Thread(entry, step, -skips))
+            elif not skips and self._takes[entry][step] in members:
+                ways.setdefault(entry, []).append(_Thread(entry, step + 1, 0))
+        state.next[kind] = self._state(list(ways.items()))
+        return state.next[kind]
+
+    def _state(self, ways: Sequence[tuple[int, list[_Thread]]]) -> _State | None:
+        """The state in which these ways of these entries go on. A negative number of skips: one was just used up."""
+        threads: list[_Thread] = []
+        ends: list[int] = []
+        for entry, reached in ways:
+            waiting: dict[_Thread, None] = {}
+            for thread in reached:
+                for one in self._waits(thread):
+                    if one is None:  # the phrase ends here: less wanted ways are given up
+                        break
+                    waiting.setdefault(one)
+                else:
+                    continue
+                ends.append(entry)
+                break
+            threads += waiting
+        if not threads and not ends:
+            return None
+        key = (tuple(threads), tuple(ends))
+        if key not in self._states:
+            self._states[key] = _State(*key)
+        return self._states[key]
+
+    def _waits(self, thread: _Thread) -> Iterator[_Thread | None]:
+        """The ways on from here that wait for a word, the most wanted first; None: the phrase ends here."""
+        entry, step, skips = thread
+        steps = self._steps[entry]
+        if skips < 0:
+            left = -skips - 1
+            yield from self._waits(_Thread(entry, step + 1, 0))
+            if left:
+                yield _Thread(entry, step, left)
+        elif step == len(steps):
+            yield None
+        elif steps[step].gap:
+            yield from self._waits(_Thread(entry, step + 1, 0))
+            yield _Thread(entry, step, GAP)
+        else:
+            yield thread
+            if steps[step].optional:
+                yield from self._waits(_Thread(entry, step + 1, 0))

@@ -118,7 +118,7 @@ def request_type(found: Passage, pack: Pack) -> Label:
 def out_of_scope(found: Passage, pack: Pack) -> Label:
     """What of it support does not do, of the scopes that have no row of their own in the service table.
 
-    Where no rule of the pack speaks for it, what was learned must say so clearly: a partner is not turned away on a hint.
+    Where no rule of the pack speaks for it, what was learned must say so clearly: nobody is turned away on a hint.
     """
     values = [scope.id for scope in pack.scopes if scope.service == NONE]
     learned = "out_of_scope" in found.opinions
@@ -210,7 +210,7 @@ def _evidence(found: Passage, label: str, value: str) -> tuple[Evidence, ...]:
         if hit.rule.weight > 0:
             rules.setdefault(hit.rule.id, hit.evidence)
     opinion = found.opinions.get(label)
-    learned = opinion.reasons.get(value, ()) if opinion else ()
+    learned = opinion.reasons(value) if opinion else ()
     return (*list(rules.values())[:4], *learned)
 
 

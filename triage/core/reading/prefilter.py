@@ -1,0 +1,173 @@
+"""What every match of a pattern must hold, so that most lines need not be searched for it.
+
+    \\bapi\\.[a-z]{1,30}\\.|/(?:api|v\\d)/     one of "api.", "/api/", "/v"
+    (?:01|35)\\d(?:[ .-]?\\d){12}             15 digits
+
+It is told from the pattern as Python's own parser of patterns sees it. What is not understood demands nothing: a
+pattern is then searched everywhere, as if this module were not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+_MOST = 24  # strings of one demand
+_DIGIT = re.compile(r"\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """A line without these has no match."""
+
+    one_of: tuple[str, ...] = ()  # in the form that `folded` gives; empty: nothing is demanded
+    digits: int = 0  # at least so many
+
+
+NOTHING = Needs()
+
+
+def folded(text: str) -> str:
+    """The text as patterns that ignore case see it."""
+    text = text.casefold()
+    # The dotless and the dotted i are an i to such a pattern.
+    return text if text.isascii() else text.replace("ı", "i").replace("\u0307", "")
+
+
+def digits(text: str) -> int:
+    """How many digits a text has."""
+    return len(_DIGIT.findall(text))
+
+
+def needs(pattern: str) -> Needs:
+    """What every match of this pattern holds."""
+    try:
+        from re import _parser  # type: ignore[attr-defined]  # no public way leads to it
+
+        found = _of(_parser.parse(pattern))
+    except (ImportError, AttributeError):
+        return NOTHING
+    return Needs(found.one_of or (), found.digits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is known of a part of a pattern."""
+
+    strings: tuple[str, ...] | None = None  # all that it can match, None: more than can be listed
+    ends: tuple[str, ...] | None = None  # with one of these it begins and ends, though it may be longer
+    one_of: tuple[str, ...] | None = None  # what it demands
+    digits: int = 0
+
+
+_ANYTHING = _Part()
+_NO_WIDTH = _Part(strings=("",))
+
+
+def _of(steps: Iterable[tuple[Any, Any]]) -> _Part:
+    """A sequence: the strings of its neighbours grow together, the most telling demand holds."""
+    run: tuple[str, ...] = ("",)  # strings that can stand at the end of what was seen
+    whole = True
+    demands: list[tuple[str, ...]] = []
+    count = 0
+    for name, value in steps:
+        part = _step(str(name), value)
+        count += part.digits
+        if part.one_of:
+            demands.append(part.one_of)
+        grown = _joined(run, part.strings)
+        if grown is None:
+            whole = False
+            demands.append(_joined(run, part.ends) or run)
+            grown = part.strings or part.ends or ("",)
+        run = grown
+    demands.append(run)
+    best = max((_least(demand) for demand in demands), key=_tells)
+    return _Part(run if whole else None, None, best or None, count)
+
+
+def _joined(before: Sequence[str], after: Sequence[str] | None) -> tuple[str, ...] | None:
+    if after is None or len(before) * len(after) > _MOST:
+        return None
+    return tuple(dict.fromkeys(first + second for first, second in product(before, after)))
+
+
+def _least(demand: Sequence[str]) -> tuple[str, ...]:
+    """Without what holds another of them; nothing when one of them is empty."""
+    if "" in demand:
+        return ()
+    return tuple(one for one in demand if not any(other != one and other in one for other in demand))
+
+
+def _tells(demand: Sequence[str]) -> tuple[int, int]:
+    return (min(map(len, demand)), -len(demand)) if demand else (0, 0)
+
+
+def _step(name: str, value: Any) -> _Part:
+    match name:
+        case "LITERAL":
+            return _literal(chr(value))
+        case "IN":
+            return _one_of_characters(value)
+        case "AT" | "ASSERT" | "ASSERT_NOT":
+            return _NO_WIDTH
+        case "SUBPATTERN":
+            return _of(value[3])
+        case "ATOMIC_GROUP":
+            return _of(value)
+        case "BRANCH":
+            return _either([_of(branch) for branch in value[1]])
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            return _repeated(value[0], value[1], _of(value[2]))
+        case _:
+            return _ANYTHING
+
+
+def _literal(char: str) -> _Part:
+    text = folded(char)
+    return _Part((text,), None, (text,) if text else None, int(char.isdecimal()))
+
+
+def _one_of_characters(items: Sequence[tuple[Any, Any]]) -> _Part:
+    chars: list[str] = []
+    listed = True
+    for name, value in items:
+        match str(name):
+            case "LITERAL":
+                chars.append(chr(value))
+            case "RANGE" if value[1] - value[0] < _MOST:
+                chars += map(chr, range(value[0], value[1] + 1))
+            case "CATEGORY" if str(value) == "CATEGORY_DIGIT":
+                listed = False
+            case _:
+                return _ANYTHING
+    only_digits = all(char.isdecimal() for char in chars)
+    strings = tuple(dict.fromkeys(map(folded, chars)))
+    return _Part(strings if listed and len(strings) <= _MOST else None, digits=int(only_digits))
+
+
+def _either(parts: Sequence[_Part]) -> _Part:
+    strings: list[str] | None = []
+    demand: list[str] | None = []
+    for part in parts:
+        strings = None if strings is None or part.strings is None else [*strings, *part.strings]
+        demand = None if demand is None or part.one_of is None else [*demand, *part.one_of]
+    return _Part(
+        tuple(dict.fromkeys(strings)) if strings is not None and len(strings) <= _MOST else None,
+        None,
+        _least(tuple(dict.fromkeys(demand))) if demand else None,
+        min(part.digits for part in parts),
+    )
+
+
+def _repeated(least: int, most: int, part: _Part) -> _Part:
+    count = least * part.digits
+    if least == 0:
+        strings = ("", *part.strings) if part.strings is not None and most == 1 else None
+        return _Part(strings)
+    if least == most == 1:
+        return part
+    return _Part(None, part.strings, part.one_of, count)
