@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def judge_of(context: Context) -> Callable[[str, bytes], dict[str, Any]]:
     from triage.core.decide import decide
     from triage.core.explained import explained, failed
     from triage.core.reading.read import read
+    from triage.core.received import judged_at, received_at
 
     loaded = context.loaded_or_default
     rules, desk = context.rules, context.desk()
@@ -61,15 +63,17 @@ def judge_of(context: Context) -> Callable[[str, bytes], dict[str, Any]]:
     def judge(file: str, raw: bytes) -> dict[str, Any]:
         try:
             email = authenticity.author(parse(raw), trust)
-            now = datetime.now(UTC)
+            email = replace(email, received=received_at(email))
+            now = judged_at(email, datetime.now(UTC))
             reading = read(email, rules.pack, desk)
             sender = directory.identify(
                 email,
                 partners,
-                email.received or now,
+                now,
                 deployments_with_subscription=plans,
                 staff=loaded.config.staff.addresses,
                 verified=authenticity.verify(email, trust),
+                own=desk.addresses,
             )
             return explained(file, email, reading, sender, decide(email, reading, sender, rules, now))
         except Exception as error:  # one mail: its line says so, the next file is looked at all the same
