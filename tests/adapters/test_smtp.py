@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import daemon
 from tests.servers.smtpd import Smtpd
-from triage.adapters.smtp import Mailer, MailerUnusable, Sent, SmtpSettings
+from triage.adapters.smtp import Mailer, MailerAway, MailerUnusable, Sent, SmtpSettings
 from triage.core.errors import Permanent, Temporary
 
 RAW = b"From: support@vendor.example\r\nTo: ana@partner.example\r\nSubject: Hello\r\n\r\n.dot\r\nText.\r\n"
@@ -128,11 +128,11 @@ def test_cancelled_send_leaves_no_connection_in_between(smtpd: Smtpd) -> None:
     ("name", "meaning", "words"),
     [
         ("greylisted", Temporary, "450"),
-        ("rate-limited", Temporary, "421|lost"),
-        ("text-deferred", Temporary, "451"),
-        ("drops-at-hello", Temporary, "lost|connect"),
-        ("drops-at-mail", Temporary, "lost"),
-        ("nonsense-at-mail", Temporary, "naming the sender"),
+        ("rate-limited", MailerAway, "421|lost"),
+        ("text-deferred", MailerAway, "451"),
+        ("drops-at-hello", MailerAway, "lost|connect"),
+        ("drops-at-mail", MailerAway, "lost"),
+        ("nonsense-at-mail", MailerAway, "naming the sender"),
         ("drops-after-text", Temporary, "may have been delivered"),
         ("recipient-refused", Permanent, "550 5.1.1"),
         ("too-big", Permanent, "552"),
@@ -147,6 +147,7 @@ def test_each_answer_has_its_meaning(name: str, meaning: type[Exception], words:
     with pytest.raises(meaning, match=words) as caught:
         send(smtpd)
     assert isinstance(caught.value, MailerUnusable) == (meaning is MailerUnusable)
+    assert isinstance(caught.value, MailerAway) == issubclass(meaning, MailerAway)
     smtpd.behave()
     send(smtpd)
     assert len(smtpd.mails) == 1

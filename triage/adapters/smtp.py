@@ -5,8 +5,10 @@
     Permanent        this mail will never be taken: give it up and say so
     Temporary        not now; try again later with the same bytes. When the message says "may have been delivered"
                      the connection broke after the text was sent: the same Message-ID makes a second copy harmless
-    MailerUnusable   (a Temporary) no mail can be sent until somebody mends the log-in, the certificate or the
-                     configuration: the outbox pauses, no mail is failed for it
+    MailerAway       (a Temporary) the server takes no mail at all for now: it is down, hangs, or limits us. The outbox
+                     pauses; that says nothing about this mail
+    MailerUnusable   (a MailerAway) no mail can be sent until somebody mends the log-in, the certificate or the
+                     configuration: no mail is failed for it
 
 With tls "starttls" nothing is sent before TLS stands, whatever the server offers.
 """
@@ -56,7 +58,11 @@ class SmtpSettings:
     send_seconds: float = 120  # for one mail, log-in included
 
 
-class MailerUnusable(Temporary):
+class MailerAway(Temporary):
+    """No mail can be sent for now, this one or any other."""
+
+
+class MailerUnusable(MailerAway):
     """No mail can be sent until somebody mends something; the message says what."""
 
 
@@ -100,10 +106,12 @@ class Mailer:
     async def close(self) -> None:
         """Says goodbye on every kept connection, without waiting long."""
         lines, self._kept = self._kept, []
-        for line in lines:
-            with suppress(SMTPException, OSError, TimeoutError):
-                await line.client.quit(timeout=1)
-            line.client.close()
+        await asyncio.gather(*(self._quit(line) for line in lines))
+
+    async def _quit(self, line: _Line) -> None:
+        with suppress(SMTPException, OSError, TimeoutError):
+            await line.client.quit(timeout=1)
+        line.client.close()
 
     async def check(self) -> None:
         """Connects and logs in, sends nothing."""
@@ -213,8 +221,10 @@ class Mailer:
                 raise Permanent(f"{self._where}: {recipient} refused: {said}") from error
             case SMTPSenderRefused() | SMTPDataError() if error.code >= 500:
                 raise Permanent(f"{self._where}: mail to {recipient} refused: {said}") from error
-            case SMTPResponseException() if error.code > 0:
+            case SMTPRecipientRefused() if error.code > 0 and error.code != 421:
                 raise Temporary(f"{self._where}: not now: {said}") from error
+            case SMTPResponseException() if error.code > 0:
+                raise MailerAway(f"{self._where}: not now: {said}") from error
             case SMTPException() if type(error) is SMTPException:  # no STARTTLS, no AUTH, no method we know
                 raise MailerUnusable(f"{self._where}: {said}; mend tls or user") from error
         if stage == "sending the text":
@@ -237,7 +247,7 @@ class Mailer:
         return _one_line(text)
 
 
-class _LineLost(Temporary):
+class _LineLost(MailerAway):
     """The connection broke before any text was sent."""
 
 
