@@ -5,6 +5,7 @@ TriageError
 │   └── PackError      faults of a rule pack, all of them
 ├── Temporary          try again later: a server away, a database locked
 ├── Permanent          trying again will not help: say so and stop with this item
+├── Conflict           somebody else stored the same a moment before: look again, once
 ├── LeaseLost          another daemon holds the mailbox: stop, whatever was in hand is not committed
 └── MailError          this one mail cannot be handled: quarantine it, go on with the next
 
@@ -55,6 +56,10 @@ class Permanent(TriageError):
 
 class LeaseLost(TriageError):
     """The mailbox is another daemon's now."""
+
+
+class Conflict(TriageError):
+    """Two transactions wanted the same; the other one has it."""
 
 
 class MailError(TriageError):

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-from triage.core.errors import ConfigError, Permanent, Temporary
+from triage.core.errors import ConfigError, Conflict, Permanent, Temporary
 
 _BUSY_MILLISECONDS = 10_000
+_FROZEN_SECONDS = 10  # half the length of a lease
 
 
 def connect(url: str) -> Engine:
@@ -35,10 +36,27 @@ def connect(url: str) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         try:
-            return create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=5, hide_parameters=True)
+            return _postgres(parsed)
         except ImportError:
             raise ConfigError('database.url: PostgreSQL needs its driver: pip install "triage[postgres]"') from None
     raise ConfigError(f"database.url: {parsed.get_backend_name()!r} is not supported; use sqlite or postgresql")
+
+
+def _postgres(url: URL) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        # A daemon that is frozen in the midst of a transaction would hold its locks, the lease's too, for ever. Set
+        # here and not as a start-up parameter, which connection poolers refuse.
+        for name, seconds in (
+            ("idle_in_transaction_session_timeout", _FROZEN_SECONDS),
+            ("lock_timeout", 2 * _FROZEN_SECONDS),
+        ):
+            connection.execute(f"SET {name} = '{seconds}s'")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: str, path: str | None) -> Engine:
@@ -78,6 +96,8 @@ def translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         said = str(error.orig).strip().split("\n")[0][:200]
+        if isinstance(error, IntegrityError):
+            raise Conflict(f"database: {said}") from error
         if "readonly" in said or "read-only" in said:
             raise Permanent(f"database: it is read-only: {said}; give the daemon's user the right to write") from error
         if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from triage.adapters.db.tables import leases
@@ -45,6 +45,7 @@ class Leases:
 
     def take(self, name: str, who: str, now: datetime) -> Lease | str:
         """The lease, or who holds it."""
+        now = self._clock(now)
         query = select(leases).where(leases.c.name == name).with_for_update()
         row = self._connection.execute(query).first()
         values = {"holder": who, "expires_at": now + LENGTH}
@@ -73,10 +74,17 @@ class Leases:
         changed = self._connection.execute(
             update(leases)
             .where(leases.c.name == lease.name, leases.c.epoch == lease.epoch, leases.c.holder == lease.holder)
-            .values(expires_at=now + LENGTH)
+            .values(expires_at=self._clock(now) + LENGTH)
         )
         if not changed.rowcount:
             raise LeaseLost(f"{lease.name} is held by another daemon now; this one stops")
+
+    def _clock(self, now: datetime) -> datetime:
+        """The database's time where several machines share it: theirs differ."""
+        if self._connection.dialect.name != "postgresql":
+            return now
+        value: datetime = self._connection.execute(select(func.clock_timestamp())).scalar_one()
+        return value
 
     def release(self, lease: Lease) -> None:
         self._connection.execute(
