@@ -1,25 +1,34 @@
 """A round over waiting mail: send it, or say when to try again.
 
 A mail keeps its Message-ID and its bytes however often it is tried, so that a second delivery after a crash is the
-same mail. It is claimed for a while before it is sent: if we die with it in hand, it is due again afterwards.
+same mail. It is claimed for a while before it is sent: if we die with it in hand, it is due again afterwards. What
+became of a mail is written down as soon as it is known, together with whatever else has become known by then.
+
+    taken               sent
+    refused for good    failed: staff is told
+    not now             deferred, with growing pauses, and given up after so many attempts
+    server away         deferred shortly; the round ends, what was not tried yet waits as before. It counts as an
+                        attempt only when the server took other mail meanwhile: an outage fails no mail
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from triage import events
 from triage.adapters.db.outbox import Outgoing
-from triage.adapters.db.store import Store
+from triage.adapters.db.store import Store, Transaction
 from triage.adapters.db.tickets import id_of
-from triage.adapters.smtp import MailerUnusable, Sent
+from triage.adapters.smtp import MailerAway, MailerUnusable, Sent
 from triage.core.errors import Permanent, Temporary
 
-_CLAIM = timedelta(seconds=90)  # longer than one mail may take to be sent
+CLAIM = timedelta(seconds=100)
+ONE_MAIL = timedelta(seconds=45)  # that one mail may take to be sent; none is begun when the claim ends before that
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=4)
 _BATCH = 50
 
@@ -28,6 +37,21 @@ class MailerPort(Protocol):
     """What sends one mail."""
 
     async def send(self, sender: str, recipient: str, raw: bytes) -> Sent: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How a round went."""
+
+    sent: int
+    away: MailerAway | None = None  # why the server takes no mail at all
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    mail: Outgoing
+    error: Temporary | Permanent | None  # None: sent
+    counts: bool = True  # as an attempt
 
 
 class OutboxRound:
@@ -47,80 +71,134 @@ class OutboxRound:
         """`side_by_side`: mails sent at once. `attempts`: after so many a mail is given up. `who` has them in hand."""
         self._mailer, self._store, self._now, self._fault = mailer, store, now, fault
         self._side_by_side, self._attempts, self._who = side_by_side, attempts, who
+        self._taken = False  # whether the server took a mail since it was last away
+        self._unwritten: list[_Outcome] = []  # because the database was away
 
-    async def round(self, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Send until nothing is due. Returns how many mails were sent. Raises MailerUnusable when the server won't."""
+    async def round(self, stopping: Callable[[], bool] = lambda: False) -> Round:
+        """Send until nothing is due, or the server takes nothing. Raises Temporary when the database is away."""
+        if self._unwritten:
+            await asyncio.to_thread(self._write_down)
         sent = 0
         while not stopping():
-            now = self._now()
-            mails = await asyncio.to_thread(self._claim, now)
+            mails = await asyncio.to_thread(self._claim)
             if not mails:
-                return sent
-            outcomes = await self._send_all(mails)
-            sent += sum(outcome is None for outcome in outcomes)
-            unusable = next((one for one in outcomes if isinstance(one, MailerUnusable)), None)
-            if unusable:
-                raise unusable
-        return sent
+                break
+            self._fault("claimed")
+            taken, away = await self._send_all(mails, self._now() + CLAIM - ONE_MAIL, stopping)
+            sent += taken
+            if away:
+                return Round(sent, away)
+        return Round(sent)
 
-    def _claim(self, now: datetime) -> list[Outgoing]:
+    def _claim(self) -> list[Outgoing]:
+        now = self._now()
         with self._store.begin() as tx:
-            return tx.outbox.claim(now, now + _CLAIM, _BATCH, self._who)
+            return tx.outbox.claim(now, now + CLAIM, _BATCH, self._who)
 
-    async def _send_all(self, mails: list[Outgoing]) -> list[BaseException | None]:
-        """Each mail's outcome, in order; None when it was sent. All that are claimed are accounted for."""
-        gate = asyncio.Semaphore(self._side_by_side)
+    async def _send_all(
+        self, mails: list[Outgoing], latest: datetime, stopping: Callable[[], bool]
+    ) -> tuple[int, MailerAway | None]:
+        """Send them side by side. All that are claimed are accounted for; what was not tried is released."""
+        waiting = list(reversed(mails))
+        known: asyncio.Queue[_Outcome | None] = asyncio.Queue()
+        troubles: list[Temporary | Permanent] = []
 
-        async def one(mail: Outgoing) -> BaseException | None:
-            async with gate:
-                return await self._send(mail)
+        async def line() -> None:
+            while waiting and not troubles and not stopping() and self._now() < latest:
+                outcome = await self._send(waiting.pop())
+                if isinstance(outcome.error, MailerAway):
+                    troubles.append(outcome.error)
+                known.put_nowait(outcome)
 
-        outcomes = await asyncio.gather(*(one(mail) for mail in mails))
-        await asyncio.to_thread(self._account, mails, outcomes)
-        return outcomes
+        async def lines() -> None:
+            try:
+                await asyncio.gather(*(line() for _ in range(self._side_by_side)))
+            finally:
+                known.put_nowait(None)
 
-    async def _send(self, mail: Outgoing) -> BaseException | None:
+        sending = asyncio.create_task(lines())
+        try:
+            sent = await self._account(known, troubles)
+            await sending
+        finally:
+            sending.cancel()
+        if waiting:
+            await asyncio.to_thread(self._release, waiting)
+        away = [one for one in troubles if isinstance(one, MailerAway)]
+        if len(away) < len(troubles):
+            raise next(one for one in troubles if not isinstance(one, MailerAway))
+        return sent, next((one for one in away if isinstance(one, MailerUnusable)), away[0] if away else None)
+
+    async def _send(self, mail: Outgoing) -> _Outcome:
         self._fault("sending")
         try:
             await self._mailer.send(mail.sender, mail.recipient, mail.raw)
+        except MailerAway as error:
+            counts, self._taken = self._taken and not isinstance(error, MailerUnusable), False
+            return _Outcome(mail, error, counts)
         except (Temporary, Permanent) as error:
-            return error
+            return _Outcome(mail, error)
         self._fault("sent")
-        return None
+        self._taken = True
+        return _Outcome(mail, None)
 
-    def _account(self, mails: list[Outgoing], outcomes: list[BaseException | None]) -> None:
-        """Write down what became of each mail, then tell it."""
-        now = self._now()
-        tell: list[Callable[[], None]] = []
+    def _release(self, mails: Sequence[Outgoing]) -> None:
         with self._store.begin() as tx:
-            for mail, outcome in zip(mails, outcomes, strict=True):
-                ticket = id_of(mail.ticket) if mail.ticket else None
-                keys = {"ticket": mail.ticket, "to": mail.recipient, "reply": mail.message_id}
-                if outcome is None:
-                    tx.outbox.sent(mail.id, now)
-                    if ticket is not None:
-                        tx.tickets.tell(ticket, now, "mail.sent", {"to": mail.recipient, "reply": mail.message_id})
-                    tell.append(lambda keys=keys: events.mail_sent(**keys))  # type: ignore[misc]
-                    continue
-                reason = str(outcome)
-                given_up = isinstance(outcome, Permanent) or mail.attempts >= self._attempts
-                if given_up and not isinstance(outcome, MailerUnusable):
-                    tx.outbox.fail(mail.id, now, reason)
-                    tx.notices.add(now, "failed", ticket, {"to": mail.recipient, "reason": reason[:200]})
-                    if ticket is not None:
-                        tx.tickets.tell(ticket, now, "mail.failed", {"to": mail.recipient, "reason": reason[:300]})
-                    tell.append(lambda keys=keys, reason=reason: events.mail_failed(**keys, reason=reason))  # type: ignore[misc]
-                    continue
-                until = now + pause(mail.attempts)
-                tx.outbox.defer(mail.id, until, reason, counted=not isinstance(outcome, MailerUnusable))
-                tell.append(
-                    lambda keys=keys, reason=reason, until=until: events.mail_deferred(  # type: ignore[misc]
-                        **keys, reason=reason, next_try=until
-                    )
-                )
+            tx.outbox.release(mails)
+
+    # ---------------------------------------------------------------- what became of them
+
+    async def _account(self, known: asyncio.Queue[_Outcome | None], troubles: list[Temporary | Permanent]) -> int:
+        """Write outcomes down as they come, until None comes. Returns how many mails were sent."""
+        sent, more = 0, True
+        while more:
+            batch = [await known.get()]
+            while not known.empty():
+                batch.append(known.get_nowait())
+            more = None not in batch
+            outcomes = [one for one in batch if one is not None]
+            sent += sum(one.error is None for one in outcomes)
+            self._unwritten += outcomes
+            try:
+                await asyncio.to_thread(self._write_down)
+            except (Temporary, Permanent) as error:
+                troubles.append(error)  # no more is begun; what is known is kept for the next round
+        return sent
+
+    def _write_down(self) -> None:
+        """Commit what is known, then tell it."""
+        if not self._unwritten:
+            return
+        now = self._now()
+        with self._store.begin() as tx:
+            tell = [self._outcome(tx, outcome, now) for outcome in self._unwritten]
+            self._fault("accounting")
+        self._unwritten = []
         self._fault("accounted")
         for say in tell:
             say()
+
+    def _outcome(self, tx: Transaction, outcome: _Outcome, now: datetime) -> Callable[[], None]:
+        """One mail's. Returns what is to be logged once it is committed."""
+        mail, reason = outcome.mail, str(outcome.error)
+        ticket = id_of(mail.ticket) if mail.ticket else None
+        if ticket is not None and tx.tickets.get(ticket) is None:
+            ticket = None  # forgotten meanwhile
+        about = {"to": mail.recipient, "reply": mail.message_id}
+        if outcome.error is None:
+            tx.outbox.sent(mail.id, now)
+            if ticket is not None:
+                tx.tickets.tell(ticket, now, "mail.sent", about)
+            return lambda: events.mail_sent(ticket=mail.ticket, **about)
+        if isinstance(outcome.error, Permanent) or (outcome.counts and mail.attempts >= self._attempts):
+            tx.outbox.fail(mail.id, now, reason)
+            tx.notices.add(now, "failed", ticket, {"to": mail.recipient, "reason": reason[:200]})
+            if ticket is not None:
+                tx.tickets.tell(ticket, now, "mail.failed", {"to": mail.recipient, "reason": reason[:300]})
+            return lambda: events.mail_failed(ticket=mail.ticket, reason=reason, **about)
+        until = now + (pause(mail.attempts) if outcome.counts else pause(1))
+        tx.outbox.defer(mail.id, until, reason, counted=outcome.counts)
+        return lambda: events.mail_deferred(ticket=mail.ticket, reason=reason, next_try=until, **about)
 
 
 def pause(attempts: int) -> timedelta:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, exists, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.adapters.db.leases import gone
 from triage.adapters.db.tables import outbox
@@ -34,17 +35,33 @@ class Outbox:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def queue(self, **values: Any) -> int:
-        return int(self._connection.execute(outbox.insert().returning(outbox.c.id), values).scalar_one())
+    def queue(self, **values: Any) -> None:
+        """A mail to be sent. One that has the Message-ID of an earlier one is that mail: it is not sent again."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        self._connection.execute(dialect.insert(outbox).on_conflict_do_nothing(), values)
 
     def claim(self, now: datetime, until: datetime, limit: int, who: str = "") -> list[Outgoing]:
-        """Mail that is due. Nobody else gets it before `until`: when we die with it in hand, it is due again then."""
+        """Mail that is due. Nobody else gets it before `until`: when we die with it in hand, it is due again then.
+
+        Of the mails about one ticket to one address only the first that still waits: they arrive in their order. What
+        was never tried is due whatever its time: the system clock may have been set back since.
+        """
+        earlier = outbox.alias("earlier")
         due = (
             select(outbox.c.id)
-            .where(outbox.c.next_at <= now)
+            .where(
+                outbox.c.next_at.is_not(None),
+                or_(outbox.c.next_at <= now, outbox.c.attempts == 0),
+                ~exists().where(
+                    earlier.c.ticket == outbox.c.ticket,
+                    earlier.c.recipient == outbox.c.recipient,
+                    earlier.c.id < outbox.c.id,
+                    earlier.c.next_at.is_not(None),
+                ),
+            )
             .order_by(outbox.c.next_at, outbox.c.id)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=outbox)
         )
         statement = (
             update(outbox)
@@ -71,23 +88,32 @@ class Outbox:
         attempts = outbox.c.attempts if counted else outbox.c.attempts - 1
         self._connection.execute(
             update(outbox)
-            .where(outbox.c.id == mail)
+            .where(outbox.c.id == mail, outbox.c.next_at.is_not(None))  # else another daemon has sent it meanwhile
             .values(next_at=until, claimed_by=None, error=error[:500], attempts=attempts)
         )
+
+    def release(self, mails: Sequence[Outgoing]) -> None:
+        """These were claimed and not tried: they are due as before."""
+        for mail in mails:
+            self._connection.execute(
+                update(outbox)
+                .where(outbox.c.id == mail.id, outbox.c.next_at.is_not(None))
+                .values(next_at=mail.queued_at, claimed_by=None, attempts=outbox.c.attempts - 1)
+            )
 
     def fail(self, mail: int, at: datetime, error: str) -> None:
         self._connection.execute(
             update(outbox)
-            .where(outbox.c.id == mail)
+            .where(outbox.c.id == mail, outbox.c.sent_at.is_(None))
             .values(failed_at=at, next_at=None, claimed_by=None, error=error[:500])
         )
 
-    def free(self, now: datetime) -> None:
-        """Mail that a daemon of this machine had in hand when it ended is due now."""
+    def free(self, now: datetime, ending: str = "") -> None:
+        """Mail that a daemon of this machine had in hand when it ended is due now; also that of `ending`."""
         holders = self._connection.execute(
             select(outbox.c.claimed_by).where(outbox.c.claimed_by.is_not(None)).distinct()
         )
-        dead = [who for who in holders.scalars() if gone(who)]
+        dead = [who for who in holders.scalars() if who == ending or gone(who)]
         if dead:
             self._connection.execute(
                 update(outbox).where(outbox.c.claimed_by.in_(dead)).values(next_at=now, claimed_by=None)
@@ -107,12 +133,19 @@ class Outbox:
 
     def replies(self, recipient: str, ticket: int | None, since: datetime) -> tuple[int, int, datetime | None]:
         """Replies to an address since then: all, those about this ticket, and when the last of those was queued."""
-        query = select(outbox.c.ticket, outbox.c.queued_at).where(
-            outbox.c.recipient == recipient, outbox.c.queued_at >= since
-        )
-        rows = self._connection.execute(query).all()
-        about = [row.queued_at for row in rows if ticket is not None and row.ticket == ticket]
-        return len(rows), len(about), max(about, default=None)
+        about = outbox.c.ticket == ticket if ticket is not None else outbox.c.id.is_(None)
+        query = select(
+            func.count(),
+            func.count(case((about, 1))),
+            func.max(case((about, outbox.c.queued_at)), type_=outbox.c.queued_at.type),
+        ).where(outbox.c.recipient == recipient, outbox.c.queued_at >= since)
+        total, in_ticket, last = self._connection.execute(query).one()
+        return total, in_ticket, last
+
+    def asked(self, ticket: int, templates: Sequence[str]) -> str | None:
+        """To whom the newest of these replies about a ticket went."""
+        query = select(outbox.c.recipient).where(outbox.c.ticket == ticket, outbox.c.template.in_(list(templates)))
+        return self._connection.execute(query.order_by(outbox.c.id.desc()).limit(1)).scalar()
 
     def of_ticket(self, ticket: int) -> list[dict[str, Any]]:
         """What was sent about a ticket, without the bytes."""
