@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from imapclient import IMAPClient
@@ -37,6 +37,7 @@ __all__ = ["Arrived", "FolderStatus", "ImapSettings", "Mailbox", "pauses"]
 COMMAND_UIDS = 500  # UIDs in one command: the line stays below 8,000 bytes (RFC 7162 section 4)
 SEARCH_WINDOW = 80_000  # messages that one SEARCH looks at: imaplib takes no line above 1,000,000 bytes
 _PLAIN_ID = re.compile(r"[!#-\[\]-~]{1,250}")  # visible ASCII but for the quote and the backslash
+MEMORY = 50_000_000  # bytes of a message that are held against those of a copy
 IDLE_SECONDS = 20 * 60  # a server may log out a client that idles for 30 minutes (RFC 2177)
 
 
@@ -140,6 +141,33 @@ class Mailbox:
         self._status = status
         return status
 
+    def examine(self, name: str) -> FolderStatus:
+        """Opens a folder of `every_folder` to look only."""
+        with self._session.talk(f"looking into folder {name}") as client:
+            answer = client.select_folder(name, readonly=True)
+            self._status = FolderStatus(
+                name, int(answer.get(b"UIDVALIDITY", 0)), int(answer.get(b"UIDNEXT", 0)), int(answer[b"EXISTS"]), True
+            )
+        return self._status
+
+    def every_folder(self) -> dict[str, FolderStatus]:
+        """All folders of the account that can hold mail, by their names on the server."""
+        found: dict[str, FolderStatus] = {}
+        with self._session.talk("listing folders") as client:
+            for flags, _, name in client.list_folders("", "*"):
+                if {rb"\NonExistent", rb"\Noselect"} & set(flags):
+                    continue
+                try:
+                    status = client.folder_status(name, ["UIDVALIDITY", "UIDNEXT", "MESSAGES"])
+                except IMAPClientError as error:
+                    if not is_refusal(error):
+                        raise
+                    continue  # removed meanwhile, or not ours to see
+                found[name] = FolderStatus(
+                    name, int(status[b"UIDVALIDITY"]), int(status[b"UIDNEXT"]), int(status[b"MESSAGES"]), True
+                )
+        return found
+
     def ensure_folder(self, folder: str) -> str:
         """Makes a folder and subscribes to it where it is absent. Returns its name on the server."""
         name = self._session.name(folder)
@@ -197,6 +225,11 @@ class Mailbox:
         self._memory.looked = max(self._memory.looked, self._opened().uidnext, uids[-1] + 1 if uids else 0)
         return uids
 
+    def received_since(self, time: datetime) -> list[int]:
+        """The messages of that day, by any clock, and of all later ones."""
+        with self._session.talk("listing messages") as client:
+            return sorted(client.search(["SINCE", (time - timedelta(days=1)).date()]))
+
     def sizes_and_dates(self, uids: Sequence[int]) -> dict[int, Arrived]:
         """Size and time of arrival of the messages that are still there."""
         known: dict[int, Arrived] = {}
@@ -244,9 +277,14 @@ class Mailbox:
 
     # ------------------------------------------------------------ filing
 
-    def move(self, uids: Sequence[int], folder: str) -> None:
-        """Moves messages of the open folder to another, which is made when absent."""
+    def move(self, uids: Sequence[int], folder: str, *, again: bool = False) -> None:
+        """Moves messages of the open folder to another, which is made when absent.
+
+        `again`: they may have been moved half way before. Where that was done by copying, no second copy is made.
+        """
         name = self._session.name(folder)
+        if again and uids:
+            self._mark_copied(uids, folder)
         for chunk in _chunks(uids, COMMAND_UIDS):
             with self._session.talk(f"moving messages to {folder}") as client:
                 mover = self._move_natively if client.has_capability("MOVE") else self._move_by_copy
@@ -278,6 +316,23 @@ class Mailbox:
             # behind, flagged, until a later move finds it safe.
             client.expunge()
             self._memory.marked.clear()
+
+    def _mark_copied(self, uids: Sequence[int], folder: str) -> None:
+        """On a server without MOVE: flag those as deleted that lie in the other folder already, byte for byte."""
+        source = self._opened()
+        with self._session.talk("looking for copies") as client:
+            if client.has_capability("MOVE") or not self._has_folder(client, self._session.name(folder)):
+                return
+        ids = {uid: one for uid, one in self.message_ids(uids).items() if _PLAIN_ID.fullmatch(one)}
+        originals = {uid: hash(raw) for uid, raw in self.fetch(list(ids), MEMORY)}
+        self.select(folder)
+        copies = {one: {hash(raw) for _, raw in self.fetch(self.search_message(one), MEMORY)} for one in ids.values()}
+        self.select(source.name)
+        copied = [uid for uid, one in originals.items() if one in copies[ids[uid]]]
+        if copied:
+            with self._session.talk("marking what was copied") as client:
+                client.add_flags(copied, [rb"\Deleted"], silent=True)
+            self._memory.marked.update(copied)
 
     # ------------------------------------------------------------ waiting
 
