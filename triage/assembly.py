@@ -1,4 +1,7 @@
-"""Builds the parts from the configuration: what every command shares, and what only the daemon needs."""
+"""Builds the parts from the configuration: what every command shares, and what only the daemon needs.
+
+Database and servers are loaded by the functions that need them, so that `triage explain` starts quickly.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,25 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from triage import config
 from triage.adapters import keys, packs, partners
-from triage.adapters.db import engine, migrate
-from triage.adapters.db.store import Store
 from triage.adapters.holidays import holiday_dates
-from triage.adapters.imap import ImapSettings, Mailbox
-from triage.adapters.raws import Raws
-from triage.adapters.smtp import SmtpSettings
 from triage.config import Loaded
 from triage.core.clock import Rules, make_rules
 from triage.core.directory import Directory
 from triage.core.errors import ConfigError
 from triage.core.model import Desk, Trust
 from triage.core.pack import Pack
-from triage.steps.intake import Inbox
-from triage.steps.office import Office
+
+if TYPE_CHECKING:
+    from triage.adapters.db.store import Store
+    from triage.adapters.imap import Mailbox
+    from triage.adapters.raws import Raws
+    from triage.adapters.smtp import SmtpSettings
+    from triage.steps.intake import Inbox
+    from triage.steps.office import Office
 
 _SEND_SECONDS = 45.0  # for one mail; shorter than the outbox's claim
 
@@ -65,6 +70,8 @@ def key_file(loaded: Loaded) -> Path:
 
 def office(loaded: Loaded, of: Rules) -> Office:
     """The desk with everything in force. Raises ConfigError for what is missing."""
+    from triage.steps.office import Office
+
     settings = loaded.config
     if not settings.smtp.from_address:
         raise ConfigError("smtp.from_address: empty; give the support address that replies come from")
@@ -80,6 +87,9 @@ def office(loaded: Loaded, of: Rules) -> Office:
 
 def store(loaded: Loaded, *, upgrade: bool = True) -> Store:
     """The database, brought to the present tables."""
+    from triage.adapters.db import engine, migrate
+    from triage.adapters.db.store import Store
+
     made = engine.connect(loaded.database_url)
     if upgrade:
         migrate.upgrade(made)
@@ -89,12 +99,16 @@ def store(loaded: Loaded, *, upgrade: bool = True) -> Store:
 
 
 def raws(loaded: Loaded) -> Raws:
+    from triage.adapters.raws import Raws
+
     keep = loaded.config.keep
     return Raws(loaded.var / "raw", keep.raw_days, keep.raw_megabytes)
 
 
 def imap(loaded: Loaded, box: config.Mailbox) -> Mailbox:
     """A mailbox, not connected yet."""
+    from triage.adapters.imap import ImapSettings, Mailbox
+
     if not box.host:
         raise ConfigError("mailbox.host: empty; give the IMAP server's name")
     return Mailbox(
@@ -110,6 +124,8 @@ def imap(loaded: Loaded, box: config.Mailbox) -> Mailbox:
 
 
 def smtp(loaded: Loaded) -> SmtpSettings:
+    from triage.adapters.smtp import SmtpSettings
+
     settings = loaded.config.smtp
     if not settings.host:
         raise ConfigError("smtp.host: empty; give the name of the server that takes replies")
@@ -131,6 +147,8 @@ def trust(box: config.Mailbox) -> Trust:
 
 def inbox(loaded: Loaded, box: config.Mailbox, since: Callable[[], datetime]) -> Inbox:
     """A mailbox as a round sees it. `since` is asked only when the configuration does not say."""
+    from triage.steps.intake import Inbox
+
     limits = loaded.config.limits
     return Inbox(
         name=box.name,
@@ -146,6 +164,13 @@ def inbox(loaded: Loaded, box: config.Mailbox, since: Callable[[], datetime]) ->
 def version() -> str:
     """The program's version, as installed."""
     return metadata.version("triage")
+
+
+def host() -> str:
+    """This machine, as leases name it."""
+    from triage.adapters.db import leases
+
+    return leases.holder().split(":")[0]
 
 
 def shown(url: str) -> str:

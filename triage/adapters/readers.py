@@ -10,7 +10,7 @@ import contextlib
 import multiprocessing
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection, wait
@@ -63,13 +63,25 @@ class Readers:
         self._children: list[_Child] = []
         self._here: Read | None = None
 
-    def read(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def read(self, jobs: Iterable[Job]) -> Generator[Done, None, None]:
         """Read all of them; results come in the order of the jobs, and jobs are taken only as fast as they are read."""
         if not self._count:
             yield from (self._alone(job) for job in jobs)
             return
+        self.start()
+        try:
+            yield from self._side_by_side(jobs)
+        finally:
+            for child in self._children:  # left in the middle: what it reads now must not answer a later job
+                if child.job:
+                    child.give_up("nobody waits for it")
+
+    def start(self) -> None:
+        """Begin the reader processes, so that the first mail need not wait for them."""
         if not self._children:
             self._children = [_Child(self._pack, self._desk) for _ in range(self._count)]
+
+    def _side_by_side(self, jobs: Iterable[Job]) -> Generator[Done, None, None]:
         waiting = iter(jobs)
         order: deque[int] = deque()  # keys of the jobs that were given out, first in first out
         results: dict[int, Done] = {}

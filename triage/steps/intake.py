@@ -6,13 +6,16 @@
                                                 gather, decide, apply in one transaction; told; moved to its folder
 
 A kill at any line loses nothing: a mail stays in the mailbox until its key is committed, and what is committed is
-known by its key when it is seen again. A surprise quarantines this one mail, loudly, and the next one goes on.
+known by its key when it is seen again. A surprise quarantines this one mail, loudly, and the next one goes on. What
+the server does not hand out (a scanner holds it back) is asked for again with every round.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -24,7 +27,7 @@ from triage.adapters.db.store import Store, Transaction
 from triage.adapters.imap import Arrived, FolderStatus
 from triage.adapters.readers import Done, Job
 from triage.core.decide import decide
-from triage.core.errors import LeaseLost, MailError, Permanent, Temporary
+from triage.core.errors import Conflict, LeaseLost, MailError, Permanent, Temporary
 from triage.core.model import Email, Reading, Trust
 from triage.steps import bounces, staff
 from triage.steps.apply import Place, apply, record
@@ -33,6 +36,7 @@ from triage.steps.office import Office
 from triage.steps.telling import Telling
 
 _LOOK = 500  # mails whose size and date are asked for at once
+_TRIES = 3  # of a mail at which the database fails; then it is quarantined, if the database takes that
 
 
 class MailboxPort(Protocol):
@@ -43,14 +47,13 @@ class MailboxPort(Protocol):
     def uids(self, after: int = 0) -> list[int]: ...
     def sizes_and_dates(self, uids: Sequence[int]) -> dict[int, Arrived]: ...
     def fetch(self, uids: Sequence[int], max_bytes: int) -> Iterator[tuple[int, bytes]]: ...
-    def fetch_head(self, uid: int) -> bytes | None: ...
-    def move(self, uids: Sequence[int], folder: str) -> None: ...
+    def move(self, uids: Sequence[int], folder: str, *, again: bool = False) -> None: ...
 
 
 class ReadersPort(Protocol):
     """What reads mail."""
 
-    def read(self, jobs: Iterable[Job]) -> Iterator[Done]: ...
+    def read(self, jobs: Iterable[Job]) -> Generator[Done, None, None]: ...
 
 
 class RawPort(Protocol):
@@ -97,7 +100,9 @@ class Intake:
         self._mailbox, self._inbox, self._store, self._readers = mailbox, inbox, store, readers
         self._office, self._raw, self._now, self._lease = office, raw, now, lease
         self._stopping, self._queued, self._fault = stopping, queued, fault
-        self._seen: tuple[int, int] = (0, 0)  # UIDVALIDITY, and the highest UID below which nothing is left to do
+        self._seen: tuple[int, int] = (0, 0)  # UIDVALIDITY, and the UID up to which nothing is left to do
+        self._withheld: set[int] = set()  # UIDs that the server did not hand out in this round
+        self._tries: Counter[int] = Counter()
 
     def prepare(self) -> None:
         """Make the folders. Called once for each connection."""
@@ -110,6 +115,8 @@ class Intake:
         self._file_leftovers(status.uidvalidity)
         if self._seen[0] != status.uidvalidity:
             self._seen = (status.uidvalidity, 0)
+            self._tries.clear()
+        withheld_before, self._withheld = self._withheld, set()
         handled = 0
         uids = self._mailbox.uids(after=self._seen[1])
         for start in range(0, len(uids), _LOOK):
@@ -119,7 +126,10 @@ class Intake:
                 if self._stopping():
                     return handled
                 handled += self._batch(status.uidvalidity, batch)
-            self._seen = (status.uidvalidity, max(uids[start : start + _LOOK]))
+            done = min(self._withheld, default=uids[start : start + _LOOK][-1] + 1) - 1
+            self._seen = (status.uidvalidity, max(done, self._seen[1]))
+        for uid in sorted(self._withheld - withheld_before):
+            events.trouble("message.withheld", reason="the server does not hand it out; it is asked again", uid=uid)
         return handled
 
     # ---------------------------------------------------------------- a batch
@@ -131,31 +141,30 @@ class Intake:
         jobs = self._fetch([one for one in batch if one.uid not in known])
         done: list[tuple[int, int, str]] = []  # uid, mail, folder
         try:
-            for result in self._readers.read(jobs):
-                place = Place(self._inbox.name, uidvalidity, result.key)
-                mail, folder = self._one(result, self._pending.pop(result.key), place)
-                done.append((result.key, mail, folder))
-                if self._stopping():
-                    break
+            with closing(self._readers.read(jobs)) as results:
+                for result in results:
+                    place = Place(self._inbox.name, uidvalidity, result.key)
+                    mail, folder = self._one(result, self._pending.pop(result.key), place)
+                    done.append((result.key, mail, folder))
+                    if self._stopping():
+                        break
         finally:
             self._move(done)
         return len(done)
 
     def _fetch(self, batch: list[Arrived]) -> Iterator[Job]:
-        """The bytes, a few at a time; of a mail that is too large only its head and its first text."""
+        """The bytes, a few mails at a time; of a mail that is too large only its head and its first text."""
         self._pending: dict[int, tuple[Arrived, bytes]] = {}
         by_uid = {one.uid: one for one in batch}
-        small = [one.uid for one in batch if one.size <= self._inbox.max_message_bytes]
-        for uid, raw in self._mailbox.fetch(small, self._inbox.max_message_bytes):
-            self._fault("fetched")
-            self._pending[uid] = (by_uid[uid], raw)
-            yield Job(uid, raw, by_uid[uid].received)
-        for one in batch:
-            if one.size > self._inbox.max_message_bytes:
-                head = self._mailbox.fetch_head(one.uid)
-                if head is not None:
-                    self._pending[one.uid] = (one, head)
-                    yield Job(one.uid, head, one.received)
+        missing = set(by_uid)
+        try:
+            for uid, raw in self._mailbox.fetch(list(by_uid), self._inbox.max_message_bytes):
+                self._fault("fetched")
+                missing.discard(uid)
+                self._pending[uid] = (by_uid[uid], raw)
+                yield Job(uid, raw, by_uid[uid].received)
+        except MailError:
+            self._withheld |= missing
 
     # ---------------------------------------------------------------- a mail
 
@@ -168,14 +177,25 @@ class Intake:
             if result.reading is None or email.error:
                 return self._quarantine(email, place, email.error or result.failure)
             try:
-                return self._decide(email, result.reading, arrived, place)
-            except (Temporary, Permanent, LeaseLost):
+                return self._decided(email, result.reading, arrived, place)
+            except (Permanent, LeaseLost):
                 raise  # the world's fault, not this mail's: it stays where it lies
+            except Temporary as error:
+                self._tries[arrived.uid] += 1
+                if self._tries[arrived.uid] < _TRIES:
+                    raise
+                return self._quarantine(email, place, str(error))
             except MailError as error:
                 return self._quarantine(email, place, str(error))
             except Exception as error:
                 events.surprise("message.surprise", error)
                 return self._quarantine(email, place, f"surprise: {type(error).__name__}")
+
+    def _decided(self, email: Email, reading: Reading, arrived: Arrived, place: Place) -> tuple[int, str]:
+        try:
+            return self._decide(email, reading, arrived, place)
+        except Conflict:  # the same mail came to another mailbox at this moment: now it is seen
+            return self._decide(email, reading, arrived, place)
 
     def _decide(self, email: Email, reading: Reading, arrived: Arrived, place: Place) -> tuple[int, str]:
         now = self._now()
@@ -203,6 +223,7 @@ class Intake:
                 duplicate_of=original.id if original else None,
             )  # fmt: skip
             tx.notices.add(now, "quarantined", None, {"mail": mail, "reason": reason, "subject": email.subject})
+        self._fault("quarantined")
         events.quarantined(reason=reason, mail=mail)
         return mail, "quarantine"
 
@@ -222,17 +243,19 @@ class Intake:
                 tx.mails.file(gone, self._now())
 
     def _file(self, mails: Sequence[KnownMail]) -> None:
-        self._move([(one.uid, one.id, one.folder) for one in mails])
+        """Mails that were handled before, and may have been moved half way."""
+        self._move([(one.uid, one.id, one.folder) for one in mails], again=True)
 
-    def _move(self, done: Sequence[tuple[int, int, str]]) -> None:
+    def _move(self, done: Sequence[tuple[int, int, str]], *, again: bool = False) -> None:
         by_folder: dict[str, list[tuple[int, int]]] = {}
         for uid, mail, folder in done:
             by_folder.setdefault(folder, []).append((uid, mail))
         for folder, entries in by_folder.items():
+            lease = self._lease()  # who was frozen and has lost it must not touch the mailbox either
             self._fault("moving")
-            self._mailbox.move([uid for uid, _ in entries], self._inbox.folders[folder])
+            self._mailbox.move([uid for uid, _ in entries], self._inbox.folders[folder], again=again)
             self._fault("moved")
-            with self._store.begin(self._lease()) as tx:
+            with self._store.begin(lease) as tx:
                 tx.mails.file([mail for _, mail in entries], self._now())
             self._fault("filed")
 
@@ -242,11 +265,24 @@ def handle(
 ) -> tuple[int, str]:
     """Everything that one mail brings about. Returns its row and its folder."""
     original = tx.mails.original(email.fingerprint)
-    if original:
+    if original and original.folder != "quarantine":
         return _second_delivery(tx, email, original, telling, place)
+    if original:
+        # A person put it back, or the rules have changed: it is handled like any mail, and that handling counts.
+        tx.mails.change(original.id, duplicate_of=original.id)
+    mail, folder = _anew(tx, email, reading, office, telling, place, trust)
+    if original:
+        tx.mails.change(original.id, duplicate_of=mail)
+    return mail, folder
+
+
+def _anew(
+    tx: Transaction, email: Email, reading: Reading, office: Office, telling: Telling, place: Place, trust: Trust
+) -> tuple[int, str]:
+    """A mail that was not decided about before."""
     gathered: Gathered = gather(tx, email, reading, office, trust, telling.now)
     if gathered.sender.staff:
-        return staff.handle(tx, email, reading, gathered.sender, office, telling, place), "ready"
+        return staff.handle(tx, email, reading, gathered.sender, office, telling, place)
     decision = decide(email, reading, gathered.sender, office.rules, telling.now, gathered.history)
     mail = apply(tx, email, reading, gathered, decision, office, telling, place)
     if reading.kind.value == "bounce":

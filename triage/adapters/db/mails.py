@@ -79,6 +79,14 @@ class Mails:
         """Forget that a mail was handled."""
         self._connection.execute(delete(mails).where(mails.c.id == mail))
 
+    def forget_old(self, before: datetime, limit: int = 1000) -> int:
+        """Delete mails that were handled before this time and belong to no ticket (any more). Returns how many."""
+        old = select(mails.c.id).where(
+            mails.c.handled_at < before, mails.c.ticket.is_(None), mails.c.filed_at.is_not(None)
+        )
+        statement = delete(mails).where(mails.c.id.in_(old.limit(limit)))
+        return int(self._connection.execute(statement).rowcount)
+
     def released(self, mailbox: str) -> list[tuple[KnownMail, str]]:
         """Mails that were handled again and still lie in another folder, with that folder."""
         query = select(mails).where(mails.c.mailbox == mailbox, mails.c.released_from.is_not(None)).limit(100)
@@ -93,6 +101,20 @@ class Mails:
             .limit(limit)
         )
         return [_known(row) for row in self._connection.execute(query)]
+
+    def newest(self) -> int:
+        """The number of the mail that was handled last."""
+        return int(self._connection.execute(select(func.max(mails.c.id))).scalar() or 0)
+
+    def filed_after(self, mailbox: str, last: int) -> list[KnownMail]:
+        """A mailbox's mails that were handled after this one, as far as all are filed."""
+        unfiled = select(func.min(mails.c.id)).where(mails.c.mailbox == mailbox, mails.c.filed_at.is_(None))
+        first = self._connection.execute(unfiled).scalar()
+        query = select(mails).where(mails.c.id > last).order_by(mails.c.id)
+        if first is not None:
+            query = query.where(mails.c.id < first)
+        # By number alone: SQLite would rather look through all mails of the mailbox.
+        return [_known(row) for row in self._connection.execute(query) if row.mailbox == mailbox]
 
     def file(self, ids: Sequence[int], at: datetime) -> None:
         """These mails lie in their folders now."""
