@@ -27,6 +27,9 @@ def test_the_unspoiled_copy_has_no_fault(folder: Path) -> None:
     [
         ("targets.toml", "hours = 2", 'hours = "two"', "hours", "found 'two'; should be a number"),
         ("targets.toml", "hours = 2", "hours = 0", "hours", "found 0; should be above 0"),
+        ("targets.toml", "hours = 2", "hours = inf", "hours", "should be a number that is finite"),
+        ("targets.toml", "hours = 2", "hours = 99999", "hours", "should be at most 2000"),
+        ("policy.toml", '"05:30"', '"5:30"', "digest_at", "should be a time, HH:MM"),
         ("targets.toml", "guaranteed = true", 'guaranteed = "yes"', "guaranteed", "should be true or false"),
         ("targets.toml", 'severities = ["2"]', 'severites = ["2"]', "severites", "did you mean 'severities'?"),
         ("targets.toml", 'severities = ["2"]', 'severities = ["4"]', "severities[1]", "'4' is not in severities; known: 1"),
@@ -173,11 +176,12 @@ def test_words_and_replies_can_come_from_a_pack_beside(folder: Path, spoil: Spoi
     assert "did you mean 'kind'?" in faults[0].message
 
 
-def test_replies_are_checked_by_rendering_them(folder: Path) -> None:
+def test_replies_are_checked_by_rendering_them(folder: Path, spoil: Spoil) -> None:
     shutil.copytree(packs.shipped_rules() / "navixy" / "replies", folder / "replies")
     path = folder / "replies" / "es" / "accepted.txt"
     path.write_text(path.read_text(encoding="utf-8") + "{{ duee }}", encoding="utf-8")
     assert any("replies/es/accepted.txt" in fault.file and "duee" in str(fault) for fault in faults_of(folder))
+    assert any("duee" in str(fault) for fault in spoil("fields.toml", 'clause = "info_actions"', 'clause = "nowhere"'))
 
 
 def test_a_folder_without_a_pack_is_told(tmp_path: Path) -> None:
@@ -193,16 +197,17 @@ def test_a_file_that_is_no_utf8_is_told_with_its_line(folder: Path) -> None:
     assert (fault.file, fault.key) == ("acme/policy.toml", "line 2")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_whatever_stands_in_a_chapter_gives_faults_and_no_crash(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    source = packs.shipped_rules() / "example-2025"
+    source = packs.shipped_rules() / "navixy"
     folder = tmp_path_factory.mktemp("pack") / "acme"
     folder.mkdir()
     for path in source.glob("*.toml"):
         shutil.copy(path, folder)
+    shutil.copytree(source / "replies", folder / "replies")
     chapter = data.draw(st.sampled_from(sorted(path.name for path in source.glob("*.toml"))))
     text = (folder / chapter).read_text(encoding="utf-8")
     at = data.draw(st.integers(0, len(text)))

@@ -48,14 +48,16 @@ def load(folder: Path) -> Pack:
     """The pack of a folder, checked. Raises PackError with every fault."""
     sheets = read(folder)
     faults = [*sheets.faults, *check(sheets)]
-    if faults:
+    if sheets.faults:  # some entries cannot even be read: what is made of all of them cannot be looked at
         raise PackError(_in_order(faults, folder))
     words = {
         language: Words.model_construct(rule=sheets.rules[language], form=sheets.forms[language])
         for language in sheets.rules
     }
     pack = assemble(sheets, words)
-    faults = [*check_order(pack, sheets), *_reply_faults(pack, sheets)]
+    if not faults:
+        faults += check_order(pack, sheets)
+    faults += _reply_faults(pack, sheets)
     if faults:
         raise PackError(_in_order(faults, folder))
     return pack

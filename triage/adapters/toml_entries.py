@@ -90,6 +90,7 @@ def _toml_error(message: str) -> tuple[str, str]:
 # ---------------------------------------------------------------- words for pydantic's errors
 
 _SHOULD = {
+    "finite_number": "a number that is finite",
     "string_type": 'a text in quotes, "..."',
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -129,6 +130,8 @@ def _right(kind: str, context: Mapping[str, Any], found: Any) -> str:
         close = difflib.get_close_matches(str(found), options, n=1, cutoff=0.6)
         hint = f", perhaps {close[0]!r}" if close else ""
         return "should be one of " + ", ".join(map(repr, options)) + hint
+    if kind == "string_pattern_mismatch" and ":" in str(context.get("pattern")):
+        return "should be a time, HH:MM"
     if kind == "string_pattern_mismatch":
         return "should be an id: letters, digits, '_', '-' and '.', without spaces"
     if kind == "too_short":
@@ -137,9 +140,14 @@ def _right(kind: str, context: Mapping[str, Any], found: Any) -> str:
         return "should be a table"
     if kind == "value_error":
         return f"should be right in itself: {context.get('error')}"
-    bounds = {"greater_than": "above", "greater_than_equal": "at least", "less_than": "below"}
+    bounds = {
+        "greater_than": "above",
+        "greater_than_equal": "at least",
+        "less_than": "below",
+        "less_than_equal": "at most",
+    }
     if kind in bounds:
-        number = context.get("gt", context.get("ge", context.get("lt")))
+        number = next(context[key] for key in ("gt", "ge", "lt", "le") if key in context)
         return f"should be {bounds[kind]} {number}"
     return f"is not right here ({kind.replace('_', ' ')})"
 

@@ -31,7 +31,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 class Entry(BaseModel):
     """Anything in a pack. Unknown keys are refused; nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Clause(Entry):
@@ -107,7 +107,7 @@ class Target(Entry):
     severities: list[Id] = []
     request_types: list[Id] = []
     services: list[Id] = []
-    hours: float = Field(gt=0)  # working hours of the calendar
+    hours: float = Field(gt=0, le=2000)  # working hours of the calendar
     calendar: Id | None = None  # default: the deployment's
     guaranteed: bool  # when received in working time
     clause: Id
@@ -187,19 +187,24 @@ class Policy(Entry):
     """The numbers and choices behind the way of a ticket."""
 
     questions: Literal["ask", "split"] = "ask"  # several in one mail: ask for separate tickets, or split
-    ask_at_most: int = Field(2, ge=0)
+    ask_at_most: int = Field(2, ge=0, le=1000)
     calendar: Id  # for days of waiting, warnings and digests
-    remind_after_days: int = Field(3, ge=1)  # working days that a ticket waits for its partner
-    close_waiting_after_days: int = Field(10, ge=1)
-    close_answered_after_days: int = Field(10, ge=1)
-    stranger_pause_days: int = Field(30, ge=1)
+    remind_after_days: int = Field(3, ge=1, le=3650)  # working days that a ticket waits for its partner
+    close_waiting_after_days: int = Field(10, ge=1, le=3650)
+    close_answered_after_days: int = Field(10, ge=1, le=3650)
+    stranger_pause_days: int = Field(30, ge=1, le=3650)
     warn_at: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.75]  # shares of the response time
-    digest_at: str = "05:30"  # local time of the calendar
-    reply_window_minutes: int = Field(60, ge=1)  # for the limits on automatic replies that follow
+    digest_at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = (
+        "05:30"  # local time of the calendar
+    )
+    reply_window_minutes: int = Field(60, ge=1, le=100000)  # for the limits on automatic replies that follow
     replies_per_address: int = Field(2500, ge=1)
     replies_per_ticket: int = Field(6, ge=1)
+    strangers_per_domain: int = Field(100, ge=1)  # told to ask their partner: a robot may have any number of addresses
     same_text_at_most: int = Field(5, ge=1)  # a mail with the same subject and text again, counted per address
-    robot_answer_seconds: int = Field(5, ge=0)  # after several replies, an answer that comes sooner is a robot's
+    robot_answer_seconds: int = Field(
+        5, ge=0, le=3600
+    )  # after several replies, an answer that comes sooner is a robot's
     fallback_severity: Id | None = None  # of an incident whose extent is not told
     fallback_deployment: Id | None = None  # of a partner whose deployment is not known
 
