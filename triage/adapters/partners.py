@@ -1,7 +1,7 @@
 """The partner file: CSV as a spreadsheet or CRM exports it -> contacts, or every fault with its line.
 
 Header: partner,deployment,subscription_until,address,role,language,timezone,status. Comma, semicolon or tab; UTF-8
-(with or without a byte order mark) or Windows-1252.
+(with or without a byte order mark), UTF-16 or Windows-1252.
 """
 
 from __future__ import annotations
@@ -15,33 +15,22 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from triage.adapters.free_mail import open_to_anybody
 from triage.core.clock import end_of_day
 from triage.core.directory import Directory
 from triage.core.errors import ConfigError, Fault
 from triage.core.model import Contact
 from triage.core.pack import Pack
+from triage.core.text import ascii_domain, one_line
 
 COLUMNS = ("partner", "deployment", "subscription_until", "address", "role", "language", "timezone", "status")
 _REQUIRED = ("partner", "deployment", "address")
 _ROLES, _STATUSES = ("partner", "technician"), ("active", "suspended")
 _DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%Y/%m/%d")
 Wrong = Callable[[str, str], None]  # column, message
-_MAILBOX = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,255}")
-
-# Anyone can have an address there: such a domain never stands for one partner.
-FREE_MAIL = frozenset(
-    (
-        "gmail.com googlemail.com outlook.com outlook.es hotmail.com hotmail.es live.com msn.com "
-        "yahoo.com yahoo.es yahoo.com.mx yahoo.com.ar yahoo.com.br yahoo.co.uk ymail.com rocketmail.com "
-        "aol.com icloud.com me.com mac.com proton.me protonmail.com pm.me gmx.com gmx.net gmx.de gmx.es "
-        "web.de mail.com mail.ru inbox.ru list.ru bk.ru yandex.ru yandex.com ya.ru rambler.ru zoho.com "
-        "tutanota.com tuta.com fastmail.com hey.com qq.com 163.com 126.com sina.com foxmail.com "
-        "naver.com daum.net hanmail.net terra.com.br uol.com.br bol.com.br ig.com.br libero.it orange.fr "
-        "wanadoo.fr free.fr laposte.net sfr.fr t-online.de telefonica.net ono.com terra.es "
-        "prodigy.net.mx live.com.mx live.com.ar hotmail.com.ar hotmail.com.mx hotmail.com.br hotmail.fr "
-        "hotmail.it hotmail.co.uk rediffmail.com btinternet.com comcast.net verizon.net att.net cox.net"
-    ).split()
-)
+_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
+_DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63}){1,10}")
+_LONGEST_NAME = 200
 
 
 def load(file: Path, pack: Pack) -> Directory:
@@ -88,23 +77,15 @@ def read(file: Path, pack: Pack) -> tuple[list[Contact], list[Fault]]:
     return contacts, faults
 
 
-def ascii_domain(domain: str) -> str:
-    """A domain as it stands on the wire (IDNA); in lower case. Raises ValueError when it is none."""
-    domain = domain.strip().rstrip(".").lower()
-    if domain.isascii():
-        return domain
-    try:
-        return domain.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise ValueError(f"{domain!r} is not a domain") from error
-
-
 def _header_faults(file: str, header: list[str]) -> Iterator[Fault]:
     for column in header:
         if column and column not in COLUMNS:
             close = difflib.get_close_matches(column, COLUMNS, 1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(COLUMNS)}"
             yield Fault(file, "line 1", f"no such column {column!r}; {hint}")
+        elif column and header.count(column) > 1:
+            yield Fault(file, "line 1", f"column {column!r} is there twice; leave one of them out")
+            return
     for column in _REQUIRED:
         if column not in header:
             yield Fault(file, "line 1", f"column {column!r} is missing; the header is {','.join(COLUMNS)}")
@@ -120,10 +101,13 @@ def _contact(
     def wrong(column: str, message: str) -> None:
         faults.append(Fault(file, f"line {line}", f"{column}: {message}"))
 
-    if len([cell for cell in cells if cell.strip()]) > len(header):
+    if any(cell.strip() for cell in cells[len(header) :]):
         wrong("line", f"{len(cells)} cells, but the header has {len(header)}")
-    if not row.get("partner"):
+    partner = one_line(row.get("partner", ""), _LONGEST_NAME + 1)
+    if not partner:
         wrong("partner", "empty; give the partner's name")
+    elif len(partner) > _LONGEST_NAME:
+        wrong("partner", f"longer than {_LONGEST_NAME} characters")
     deployment = row.get("deployment", "").lower().replace("-", "_").replace(" ", "_")
     if deployment not in pack.deployment_by_id:
         wrong("deployment", f"{row.get('deployment', '')!r} is none of {', '.join(pack.deployment_by_id)}")
@@ -141,21 +125,19 @@ def _contact(
         wrong("timezone", f"{zone!r} is not an IANA time zone such as America/Mexico_City")
     if len(faults) > before:
         return None
-    return Contact(row["partner"], deployment, address, role, until, language, zone, status)
+    return Contact(partner, deployment, address, role, until, language, zone, status)
 
 
 def _address(text: str, wrong: Wrong) -> str:
-    address = text.strip().lower()
-    local, at, domain = address.rpartition("@")
-    if not at or "." not in domain or (local and not _MAILBOX.fullmatch(address)) or " " in address:
-        wrong("address", f"{text!r} is neither a mailbox (ana@partner.example) nor a domain (@partner.example)")
-        return ""
+    local, at, domain = text.strip().lower().rpartition("@")
     try:
         domain = ascii_domain(domain)
-    except ValueError as error:
-        wrong("address", str(error))
+    except ValueError:
+        domain = ""
+    if not at or not _DOMAIN.fullmatch(domain) or (local and not _LOCAL.fullmatch(local)):
+        wrong("address", f"{text!r} is neither a mailbox (ana@partner.example) nor a domain (@partner.example)")
         return ""
-    if not local and domain in FREE_MAIL:
+    if not local and open_to_anybody(domain):
         wrong("address", f"@{domain} gives mailboxes to anybody; list the partner's own addresses there, one a line")
     return f"{local}@{domain}"
 
@@ -186,12 +168,14 @@ def _one_of(column: str, value: str, known: Collection[str], wrong: Wrong) -> No
 def _zone_exists(zone: str) -> bool:
     try:
         ZoneInfo(zone)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return False
     return True
 
 
 def _decode(raw: bytes) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", "replace")  # "Unicode text" of a spreadsheet
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

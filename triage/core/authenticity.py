@@ -2,30 +2,40 @@
 
 Authentication-Results (RFC 8601): only the topmost header of the configured authserv-id counts; whatever stands below
 it or names another server may have been written by the sender. Proven is a From whose domain passed DMARC, or is
-aligned with a domain that passed DKIM or SPF. A forwarder that breaks DKIM is believed when it is configured, sealed
-the chain last (RFC 8617), and our server found the chain whole.
+aligned with a domain that passed DKIM or SPF, unless DMARC failed. A forwarder that breaks DKIM is believed when it is
+configured, sealed the chain last (RFC 8617), and our server found the chain whole.
 
-The parser is tolerant (Microsoft 365 leaves out the server's name; stray semicolons) and bounded.
+The server repeats in this header what the sender chose: his envelope address, his selectors. So it is read by a
+scanner that knows quotes and comments, and a header that can be read in two ways proves nothing. Everything is
+bounded, and nothing raises.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from triage.core.model import Address, Email, Trust
+from triage.core.text import ascii_domain
 
 NO_NAME = "microsoft365"  # configured as authserv-id: the border server gives no name of its own
 
 PROVEN, FORGED, UNPROVEN, NO_VERDICT, UNCHECKED = "proven", "forged", "unproven", "no-verdict", "unchecked"
 VIA_LIST = "via-list"  # the defect that marks a sender read from our own group's header
 
-_LONGEST = 8_000
+_LONGEST = 16_384  # characters of one header: what the parser lets through
 _MOST_RESULTS = 64
-_RESULT = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]{0,30})(?:/\d{1,3})?\s*=\s*([A-Za-z]{1,20})(?=\s|$)")
-_PROPERTY = re.compile(r"(?:^|\s)([a-z]{1,20}\.[A-Za-z0-9_.-]{1,40})\s*=\s*(\"[^\"]{0,320}\"|[^\s;]{1,320})")
-_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63}){1,10}")
+_MOST_HEADERS = 50
+_RESULT = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,30})(?:/\d{1,3})?\s{0,9}=\s{0,9}([A-Za-z]{1,20})(?=\s|$)")
+_PROPERTY = re.compile(r"(?:^|\s)([A-Za-z]{1,20}\.[A-Za-z0-9_.-]{1,40}|reason)\s{0,9}=\s{0,9}([^\s=][^\s]{0,319})")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63}){1,10}")
+_PLAIN = re.compile(r"[\w.@+=/:-]{1,320}")
+_LIST_ID = re.compile(r"<([^<>\s]{1,255})>\s{0,9}$")
+
+# The name in what Microsoft 365 seals itself, and how it says that a sealer which the tenant trusts was believed.
+_MICROSOFT_SEALS_AS = "mx.microsoft.com"
+_MICROSOFT_TRUSTED_SEALER = "130"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +47,25 @@ class Result:
     properties: tuple[tuple[str, str], ...] = ()
 
     def get(self, name: str) -> str:
-        return next((value for key, value in self.properties if key == name), "")
+        """A property's value; "" when it is absent, or said twice and differently."""
+        found = {value for key, value in self.properties if key == name}
+        return found.pop() if len(found) == 1 else ""
 
 
 def verify(email: Email, trust: Trust) -> str:
     """proven, forged, unproven (nothing speaks for it), no-verdict (our server said nothing), or unchecked."""
-    if not trust.authserv_id:
+    if not trust.authserv_id.strip():
         return UNCHECKED
     if len(email.from_) != 1:
         return UNPROVEN
     domain = email.from_[0].domain
     if VIA_LIST in email.defects:
-        # Our group vouches for its own headers; what it found about the original sender is in this one.
-        results = _first(email.headers.get("x-original-authentication-results", ()), "")
-        return _verdict(results, domain) if results else PROVEN
-    results = _first(email.headers.get("authentication-results", ()), trust.authserv_id)
+        return _by_list(email, domain)
+    results = _ours(email, trust)
     if results is None:
         return NO_VERDICT
     found = _verdict(results, domain)
-    if found != PROVEN and _sealed(email, results, trust.forwarders, domain):
+    if found != PROVEN and trust.forwarders and _sealed(email, results, trust, domain):
         return PROVEN
     return found
 
@@ -63,149 +73,243 @@ def verify(email: Email, trust: Trust) -> str:
 def author(email: Email, trust: Trust) -> Email:
     """The mail with its real author, where the vendor's own group put its address into From (decision 25).
 
-    Only when the mail carries the group's List-Id and our server vouches for it: anyone can write such headers.
+    Anyone can write such headers. So From must be the address of the group itself, and our server must have found
+    that address proven; and the headers in which the group keeps the original sender must agree, for a sender may
+    have brought some of his own.
     """
-    if not trust.own_lists or not trust.authserv_id or not _of_list(email, trust.own_lists):
+    if not trust.own_lists or not trust.authserv_id.strip() or len(email.from_) != 1:
         return email
-    original = next((email.header(name) for name in ("x-original-from", "x-original-sender") if email.header(name)), "")
-    found = _address(original)
-    if found is None or (email.from_ and found.address == email.from_[0].address):
+    if not _from_the_group(email, trust.own_lists) or verify(email, trust) != PROVEN:
         return email
-    if verify(email, trust) != PROVEN:
+    kept = [*email.headers.get("x-original-from", ()), *email.headers.get("x-original-sender", ())]
+    found = [_address(one) for one in kept[:_MOST_HEADERS]]
+    if not found or found[0] is None or any(one is None or one.address != found[0].address for one in found):
         return email
-    return replace(email, from_=(found,), defects=(*email.defects, VIA_LIST))
+    return replace(email, from_=(found[0],), defects=(*email.defects, VIA_LIST))
 
 
 def aligned(domain: str, other: str) -> bool:
     """Relaxed alignment (RFC 7489 section 3.1): the same, or one below the other and not a mere top-level domain."""
-    if not domain or not other or "." not in domain or "." not in other:
+    if "." not in domain or "." not in other:
         return False
     return domain == other or domain.endswith("." + other) or other.endswith("." + domain)
 
 
 def parse(value: str) -> tuple[str, tuple[Result, ...]]:
-    """The server's name (lower case, "" when there is none) and what it found. Never raises."""
-    parts = list(_split(_without_comments(value[:_LONGEST])))
+    """The server's name (lower case, "" when there is none) and what it found; nothing when that is in doubt."""
+    parts, sound = _scan(value)
     name = ""
     if parts and not _RESULT.match(parts[0]):
-        name = parts[0].split()[0].strip('"').lower() if parts[0].split() else ""
+        words = parts[0].split()
+        name = words[0].lower() if words else ""
         parts = parts[1:]
+    if not sound:
+        return name, ()
     results = []
     for part in parts[:_MOST_RESULTS]:
         match = _RESULT.match(part)
         if match:
-            properties = tuple(
-                (key.lower(), text.strip('"').lower()) for key, text in _PROPERTY.findall(part[match.end() :])
+            said = _PROPERTY.findall(part[match.end() :])
+            results.append(
+                Result(match[1].lower(), match[2].lower(), tuple((key.lower(), text.lower()) for key, text in said))
             )
-            results.append(Result(match.group(1).lower(), match.group(2).lower(), properties))
     return name, tuple(results)
 
 
-def _first(values: Sequence[str], authserv_id: str) -> tuple[Result, ...] | None:
-    """The topmost header of this server; of any server when none is named. None when there is none."""
-    for value in values[:50]:
+# ---------------------------------------------------------------- verdicts
+
+
+def _ours(email: Email, trust: Trust) -> tuple[Result, ...] | None:
+    """The topmost header of our server. None when there is none, or it says that it did not look."""
+    wanted = "" if trust.authserv_id.strip() == NO_NAME else trust.authserv_id.strip().lower()
+    for value in email.headers.get("authentication-results", ())[:_MOST_HEADERS]:
         name, results = parse(value)
-        if not authserv_id or name == ("" if authserv_id == NO_NAME else authserv_id.lower()):
-            return results
+        if name == wanted:
+            return None if _says_none(value) else results
     return None
 
 
+def _says_none(value: str) -> bool:
+    """`example.org; none` (RFC 8601 section 2.2): nothing was checked."""
+    parts, sound = _scan(value)
+    return sound and [part.lower() for part in parts[1:] if part] == ["none"]
+
+
 def _verdict(results: Sequence[Result], domain: str) -> str:
-    dmarc = [one for one in results if one.method == "dmarc"]
-    if any(one.value in ("pass", "bestguesspass") and one.get("header.from") in ("", domain) for one in dmarc):
+    """What these results say about a From of this domain."""
+    about = [one for one in results if one.method == "dmarc" and _domain(one.get("header.from")) in ("", domain)]
+    if about and all(one.value in ("pass", "bestguesspass") for one in about):
         return PROVEN
-    for one in results:
-        if one.value != "pass":
-            continue
+    if any(one.value == "fail" for one in about):
+        return FORGED  # whatever passed is not aligned as the domain's owner demands
+    passed = [one for one in results if one.value == "pass"]
+    for one in passed:
         if one.method == "dkim" and aligned(_domain(one.get("header.d") or one.get("header.i")), domain):
             return PROVEN
         if one.method == "spf" and aligned(_domain(one.get("smtp.mailfrom") or one.get("smtp.helo")), domain):
             return PROVEN
-    if any(one.value in ("fail", "permerror") for one in dmarc):
-        return FORGED
     if any(one.value == "temperror" for one in results):
-        return NO_VERDICT
-    spf = next((one for one in results if one.method == "spf"), None)
-    return FORGED if spf and spf.value == "fail" else UNPROVEN
+        return NO_VERDICT  # the sender's name server did not answer: it may be genuine
+    envelope = [one for one in results if one.method == "spf" and one.value == "fail"]
+    return FORGED if any(aligned(_domain(one.get("smtp.mailfrom")), domain) for one in envelope) else UNPROVEN
 
 
-def _sealed(email: Email, results: Sequence[Result], forwarders: Sequence[str], domain: str) -> bool:
+def _by_list(email: Email, domain: str) -> str:
+    """Of a sender whom our group rewrote: the group vouches for its headers, and says there what it was told of him."""
+    said = email.headers.get("x-original-authentication-results", ())[:_MOST_HEADERS]
+    verdicts = {_verdict(parse(value)[1], domain) for value in said} or {PROVEN}
+    # He may have brought such a header of his own: all of them must speak for him.
+    return next((one for one in (FORGED, UNPROVEN, NO_VERDICT) if one in verdicts), PROVEN)
+
+
+def _sealed(email: Email, results: Sequence[Result], trust: Trust, domain: str) -> bool:
     """Whether a trusted forwarder saw the mail proven, and our server found the chain whole."""
-    if not forwarders or not any(one.method == "arc" and one.value == "pass" for one in results):
+    if trust.authserv_id.strip() == NO_NAME and any(
+        one.method == "compauth" and one.value == "pass" and one.get("reason") == _MICROSOFT_TRUSTED_SEALER
+        for one in results
+    ):
+        return True
+    if not any(one.method == "arc" and one.value == "pass" for one in results):
         return False
-    seals = [_tags(value) for value in email.headers.get("arc-seal", ())[:50]]
-    last = max(seals, key=lambda tags: _number(tags.get("i", "")), default=None)
-    if last is None or last.get("d", "").lower() not in {one.lower() for one in forwarders}:
-        return False
-    for value in email.headers.get("arc-authentication-results", ())[:50]:
+    trusted = {one.strip().lower() for one in trust.forwarders}
+    ours = _MICROSOFT_SEALS_AS if trust.authserv_id.strip() == NO_NAME else trust.authserv_id.strip().lower()
+    seals: dict[int, str] = {}
+    for value in email.headers.get("arc-seal", ())[:_MOST_HEADERS]:
+        tags = _tags(value)
+        seals.setdefault(_number(tags.get("i", "")), tags.get("d", "").lower())
+    found: dict[int, tuple[str, tuple[Result, ...]]] = {}
+    for value in email.headers.get("arc-authentication-results", ())[:_MOST_HEADERS]:
         head, _, rest = value.partition(";")
-        if _tags(head).get("i") == last.get("i"):
-            return _verdict(parse(rest)[1], domain) == PROVEN
-    return False
+        found.setdefault(_number(_tags(head).get("i", "")), parse(rest))
+    last = max(seals, default=0)
+    if last > 1 and found.get(last, ("", ()))[0] == ours:
+        last -= 1  # our own server's seal on what it took in: the chain that it found whole ends before
+    return seals.get(last) in trusted and _verdict(found.get(last, ("", ()))[1], domain) == PROVEN
 
 
-def _of_list(email: Email, own_lists: Sequence[str]) -> bool:
-    named = email.header("list-id").lower()
-    return any(one.lower().strip("<> ") in named for one in own_lists if one.strip("<> "))
+def _from_the_group(email: Email, own_lists: Sequence[str]) -> bool:
+    """Whether From is the very address of a group of ours, whose List-Id the mail carries (RFC 2919)."""
+    own = {_list_id(one) for one in own_lists} - {""}
+    named = {_list_id(value) for value in email.headers.get("list-id", ())} & own
+    return email.from_[0].address.replace("@", ".", 1) in named
+
+
+def _list_id(value: str) -> str:
+    """`Support desk <support.vendor.example>` -> support.vendor.example"""
+    value = value.strip()[-600:]
+    match = _LIST_ID.search(value)
+    return (match[1] if match else value).strip("<> \t").lower()
+
+
+# ---------------------------------------------------------------- values
 
 
 def _address(text: str) -> Address | None:
     """The one address of a header value."""
     name, _, rest = text.rpartition("<")
     address = (rest.rstrip("> ") if name or text.startswith("<") else text).strip().lower()
-    if address.count("@") != 1 or not _DOMAIN.fullmatch(address.partition("@")[2]) or len(address) > 320:
+    local, _, domain = address.rpartition("@")
+    domain = _domain(domain)
+    if not local or "@" in local or not domain or len(address) > 320 or any(char in address for char in ' "(),:;<>'):
         return None
-    return Address(address, name.strip().strip('"'))
+    return Address(f"{local}@{domain}", name.strip().strip("\"'"))
 
 
 def _domain(text: str) -> str:
-    domain = text.rpartition("@")[2].strip("<>. ")
+    """The domain of an address, or of itself, in its ASCII form; "" when it is none."""
+    domain = text.rpartition("@")[2].strip("<>. ").lower()
+    if not domain.isascii():
+        try:
+            domain = ascii_domain(domain)
+        except ValueError:
+            return ""
     return domain if _DOMAIN.fullmatch(domain) else ""
 
 
 def _tags(value: str) -> dict[str, str]:
-    pairs = (part.partition("=") for part in value[:_LONGEST].split(";"))
-    return {key.strip().lower(): "".join(text.split()) for key, _, text in pairs if key.strip()}
+    """tag=value; tag=value (RFC 6376 section 3.2). Of equal tags the first counts."""
+    tags: dict[str, str] = {}
+    for part in value[:_LONGEST].split(";"):
+        key, _, text = part.partition("=")
+        tags.setdefault(key.strip().lower(), "".join(text.split()))
+    return tags
 
 
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
 
 
-def _without_comments(value: str) -> str:
-    """The value without (comments), which may be nested and may hold anything."""
+def _scan(value: str) -> tuple[list[str], bool]:
+    """The parts between semicolons, without (comments) and quote marks; and whether they can be read in one way only.
+
+    What is quoted cannot end a part, begin a property or name a domain, unless it is a whole value.
+    """
+    sound = len(value) <= _LONGEST
+    value = value[:_LONGEST]
+    parts: list[str] = []
     kept: list[str] = []
-    depth, quoted, skip = 0, False, False
-    for char in value:
-        if skip:
-            skip = False
-            if not depth:
-                kept.append(char)
-        elif char == "\\" and (depth or quoted):
-            skip = True
-        elif char == '"' and not depth:
-            quoted = not quoted
-            kept.append(char)
-        elif char == "(" and not quoted:
-            depth += 1
+    pos = 0
+    while pos < len(value):
+        char = value[pos]
+        if char == ";":
+            parts.append("".join(kept).strip())
+            kept = []
+            pos += 1
+        elif char == '"':
+            text, end, closed = _quoted(value, pos)
+            sound = sound and closed
+            whole = (not kept or kept[-1][-1:] in ("=", " ", "\t", "")) and value[end : end + 1] in ("", " ", "\t", ";")
+            kept.append(text if whole and _PLAIN.fullmatch(text) else re.sub(r"[^A-Za-z0-9]", "_", text))
+            pos = end
+        elif char == "(":
+            pos, clear = _comment(value, pos)
+            sound = sound and clear
             kept.append(" ")
-        elif char == ")" and depth and not quoted:
-            depth -= 1
-        elif not depth:
-            kept.append(char)
-    return "".join(kept)
-
-
-def _split(value: str) -> Iterator[str]:
-    """The parts between semicolons that stand outside quotes."""
-    part: list[str] = []
-    quoted = False
-    for char in value:
-        if char == '"':
-            quoted = not quoted
-        if char == ";" and not quoted:
-            yield "".join(part).strip()
-            part = []
         else:
-            part.append(char)
-    yield "".join(part).strip()
+            kept.append(char)
+            pos += 1
+    parts.append("".join(kept).strip())
+    return parts, sound
+
+
+def _quoted(value: str, pos: int) -> tuple[str, int, bool]:
+    """What stands in quotes from here, where it ends, and whether the closing mark was there."""
+    text: list[str] = []
+    pos += 1
+    while pos < len(value):
+        char = value[pos]
+        if char == '"':
+            return "".join(text), pos + 1, True
+        if char == "\\" and pos + 1 < len(value):
+            pos += 1
+            char = value[pos]
+        text.append(char)
+        pos += 1
+    return "".join(text), pos, False
+
+
+def _comment(value: str, pos: int) -> tuple[int, bool]:
+    """Where a comment ends that begins here, and whether it surely ends there.
+
+    In a comment quotes mean nothing (RFC 5322 section 3.2.2), but a server that copies a sender's `"a) ; dmarc=pass
+    ("@evil.example` into it did not know that.
+    """
+    depth = 0
+    quote = -1
+    clear = True
+    while pos < len(value):
+        char = value[pos]
+        if char == "\\":
+            pos += 1
+        elif char == '"':
+            if quote >= 0 and any(mark in value[quote:pos] for mark in "();"):
+                clear = False
+            quote = pos if quote < 0 else -1
+        elif char == "(":
+            depth += 1
+        elif char == ")":
+            depth -= 1
+            if depth == 0:
+                return pos + 1, clear and quote < 0
+        pos += 1
+    return pos, False

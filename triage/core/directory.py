@@ -1,7 +1,8 @@
 """Who is this sender: the partner file, looked up by the address in From and nothing else.
 
-Exact address before domain; a plus tag is ignored when the address with its tag is not listed; case does not count;
-domains are compared in their ASCII form, so that a look-alike in other letters is another domain.
+Exact address before domain; a plus tag is ignored when the address with its tag is not listed; case does not count; a
+domain does not stand for those below it. Domains are compared in their ASCII form, so that a look-alike in other
+letters is another domain. Display name, Reply-To and Sender say nothing about who somebody is.
 """
 
 from __future__ import annotations
@@ -34,8 +35,7 @@ class Directory:
         local, _, domain = address.rpartition("@")
         if not local or not domain:
             return ()
-        untagged = f"{local.partition('+')[0]}@{domain}"
-        for key in (address, untagged, "@" + domain):
+        for key in (address, untagged(address), "@" + domain):
             if key in self._by_address:
                 return tuple(self._by_address[key])
         return ()
@@ -49,12 +49,16 @@ class Directory:
         return tuple(self._by_partner)
 
 
+def untagged(address: str) -> str:
+    """ana+gps@x.example -> ana@x.example: the mailbox behind an address."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
 def listed(address: str, entries: Iterable[str]) -> bool:
     """Whether an address is among mailboxes or @domains, plus tags aside."""
     local, _, domain = address.rpartition("@")
-    untagged = f"{local.partition('+')[0]}@{domain}"
-    known = set(entries)
-    return bool(local) and bool({address, untagged, "@" + domain} & known)
+    return bool(local) and bool({address, untagged(address), "@" + domain} & set(entries))
 
 
 def identify(
@@ -65,18 +69,22 @@ def identify(
     deployments_with_subscription: frozenset[str] = frozenset(),
     staff: Iterable[str] = (),
     verified: str = authenticity.UNCHECKED,
+    own: Iterable[str] = (),
 ) -> Sender:
     """The sender of a mail and whether he may ask.
 
     `verified` is what core/authenticity.py found. Where senders are checked, only a proven address may ask: one of
-    which nothing is known is held, one that is not proven is refused.
+    which nothing is known is held, one that is not proven is refused. `own` are our own addresses: nobody who
+    writes from there is told anything, for it would come back to us.
     """
     addresses = email.from_
-    if len(addresses) != 1 or not addresses[0].address or "several-from" in email.defects:
-        reason = "several-from" if len(addresses) > 1 or "several-from" in email.defects else "no-from"
+    doubt = _doubt(email)
+    if doubt:
         first = addresses[0] if addresses else Address("")
-        return Sender(first.address, first.name, UNAUTHENTICATED, verified=verified, reason=reason)
+        return Sender(first.address, first.name, UNAUTHENTICATED, verified=verified, reason=doubt)
     address, name = addresses[0].address, addresses[0].name
+    if untagged(address) in {untagged(one) for one in own}:
+        return Sender(address, name, UNAUTHENTICATED, verified=verified, reason="own-address")
     if verified not in (authenticity.PROVEN, authenticity.UNCHECKED):
         return Sender(address, name, UNAUTHENTICATED, verified=verified, reason=verified)
     if listed(address, staff):
@@ -93,6 +101,15 @@ def identify(
         status, usable = (AUTHORIZED, paid) if paid else (UNSUBSCRIBED, usable)
     partners = tuple(dict.fromkeys(one.partner for one in usable))
     return Sender(address, name, status, partners[0], usable, False, verified, status if status != AUTHORIZED else "")
+
+
+def _doubt(email: Email) -> str:
+    """Why it cannot be said whose address stands in From; "" when it can."""
+    if len(email.from_) > 1 or "several-from" in email.defects:
+        return "several-from"
+    if not email.from_ or not email.from_[0].address:
+        return "no-from"
+    return "bad-from" if "bad-from" in email.defects else ""
 
 
 def _lapsed(contact: Contact, now: datetime, deployments_with_subscription: frozenset[str]) -> bool:

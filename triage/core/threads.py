@@ -20,6 +20,12 @@ from triage.core.model import Desk, Email
 _MAC_LENGTH = 20  # hex digits: 80 bits, more than can be tried by mail
 _OURS = re.compile(r"<triage\.([0-9]{1,12})\.([0-9a-f]{16})\.([0-9a-f]{20})@[^<>\s]{1,200}>")
 _IN_SUBJECT = re.compile(r"\[#([0-9]{1,12})\]")
+# [Acme Desk #4711], [ACME-4711], INC0012345, #88123, (88123): how desks write numbers, whatever their language.
+_FOREIGN = re.compile(
+    r"\[[^\[\]#\n]{1,40}[#:]\s{0,2}[A-Za-z0-9-]{2,24}\]|\[[A-Z][A-Z0-9]{1,9}-\d{2,9}\]|(?<![A-Za-z0-9])[A-Z]{2,6}-?\d{3,12}\b"
+    r"|(?<![\w&#])#\s?\d{3,17}\b|[(\[]\d{4,12}[)\]]"
+)
+_BEGINNING = 600  # characters of a text in which a program says its number
 _MOST_IDS = 32  # of one mail that are looked at: the first and the newest
 
 
@@ -53,6 +59,30 @@ def own_tickets(ids: Iterable[str], desk: Desk) -> tuple[str, ...]:
     """Ticket numbers that our tokens among these ids carry, in their order."""
     found = (own(one, desk) for one in ids)
     return tuple(dict.fromkeys(number for number in found if number and number != "0"))
+
+
+def answers_a_refusal(ids: Iterable[str], desk: Desk) -> bool:
+    """Whether one of these ids is that of a mail of ours about no ticket: its reader was told already to go away."""
+    return any(own(one, desk) == "0" for one in ids)
+
+
+def foreign_number(email: Email, text: str) -> str:
+    """The number of another desk's ticket, by its form, in the subject or the first lines of the text; "" if none."""
+    for words in (email.subject[:500], text[:_BEGINNING]):
+        found = _FOREIGN.search(_IN_SUBJECT.sub(" ", words))
+        if found:
+            return found.group().strip("[]() ")
+    return ""
+
+
+def acknowledged_by_a_desk(email: Email, text: str, machine_like: bool, desk: Desk) -> bool:
+    """Whether another desk's program acknowledges a mail of ours, without any header that would say so.
+
+    It answers us and brings a number of its own, and something in it sounds like a machine. People who work in a desk
+    send such numbers with each mail, too: the number alone says nothing.
+    """
+    answers = in_subject(email.subject) or any(own(one, desk) for one in references(email))
+    return bool(answers) and machine_like and bool(foreign_number(email, text))
 
 
 def in_subject(subject: str) -> str | None:
