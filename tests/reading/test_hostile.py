@@ -19,8 +19,8 @@ RULES = Path(__file__).parents[2] / "rules"
 PACKS = [packs.load(folder) for folder in sorted(RULES.iterdir()) if (folder / "pack.toml").exists()]
 # What patterns repeat, look around at, or end on.
 PIECES = [*"aA1 .,:;-_/\\\"'<>[]{}()=#$%!?@|*&+~`\t\nñéи中Éo0", "a.", "a ", "1 ", "a-", "1-", "A1", "a=", "a/", " a",
-          ". ", "::", "--", "a_", "1.", "''", '"a', "<a", "[a", "{\"", "a\n", "\n\n", "1,", "0:", "ab1", "the ", "a b ", "http://",
-          "www.", "error ", "Error: ", "imei ", "GET /", "not ", "no "]  # fmt: skip
+          ". ", "::", "--", "a_", "1.", "''", '"a', "<a", "[a", "{\"", "a\n", "\n\n", "1,", "0:", "ab1", "the ", "a b ",
+          "http://", "www.", "error ", "Error: ", "imei ", "GET /", "not ", "no "]  # fmt: skip
 LENGTH = 2000  # characters of a line that forms look at
 LONGEST = 1.0  # seconds; what is right takes a few thousandths
 

@@ -12,7 +12,6 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from triage.core.reading.identifiers import Identifier, Passage
 from triage.core.reading.matches import Hit, Signals
@@ -57,8 +56,8 @@ def _particular(passage: Passage) -> Iterator[Hit]:
     for hit in passage.hits("clue.item_last"):
         before = _BEFORE.search(text, max(0, hit.start - 22), hit.start)
         if before and before.start() not in plain:
-            yield replace(hit, matched=text[before.start() : hit.end], start=before.start())
+            yield hit._replace(matched=text[before.start() : hit.end], start=before.start())
     for hit in passage.hits("clue.item_first"):
         after = _AFTER.match(text, hit.end)
         if after and all(word.start() not in plain for word in _WORD.finditer(text, hit.end, after.end())):
-            yield replace(hit, matched=text[hit.start : after.end()], end=after.end())
+            yield hit._replace(matched=text[hit.start : after.end()], end=after.end())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from triage.core.model import Evidence, Label
 from triage.core.pack import Form, Pack, WordRule
@@ -23,6 +23,7 @@ _LONGEST = 6000  # characters that are looked at: the language of a mail shows a
 _TIMES = 3  # a word counts no more often
 _LETTERS_AT_MOST = 6  # nor do letters that only one language has
 _ENOUGH = 2.5  # weight of words below which the subject is asked as well
+_MOST_KNOWN = 20_000  # words whose rules are kept
 _FOREIGN_BY = 1.08  # how much better a language outside the pack must explain the words
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
@@ -139,6 +140,8 @@ def _prose(text: str) -> str:
 
 def _is_plain(chunk: str) -> bool:
     """Whether this is an ordinary word, and not an address, a path, a key, an identifier."""
+    if chunk.isalpha() or (chunk[:-1].isalpha() and chunk[-1] in ".,:;!?"):
+        return True
     if max(chunk) >= _SPACELESS_FROM:
         return True
     if not _TECHNICAL.isdisjoint(chunk) or "://" in chunk or chunk.startswith("www."):
@@ -153,6 +156,29 @@ class _Index:
     words: dict[str, dict[str, WordRule]]  # word -> language -> rule
     endings: dict[int, dict[str, dict[str, WordRule]]]  # by length of the ending
     letters: tuple[tuple[str, re.Pattern[str], Form], ...]
+    known: dict[str, list[dict[str, WordRule]]] = field(default_factory=dict)  # word -> its rules, as far as looked up
+
+    def rules(self, word: str) -> list[dict[str, WordRule]]:
+        """The rules of a word by language; of a word that none knows, those of its ending."""
+        found = self.known.get(word)
+        if found is None:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            found = self.known[word] = self._look_up(word)
+        return found
+
+    def _look_up(self, word: str) -> list[dict[str, WordRule]]:
+        if word in self.words:
+            return [self.words[word]]
+        size = len(word)
+        if size < 5:
+            return []
+        # An ending that is nearly the whole word is none.
+        return [
+            tails[word[-length:]]
+            for length, tails in self.endings.items()
+            if size >= length + 2 and word[-length:] in tails
+        ]
 
 
 def _collect(pack: Pack) -> _Index:
@@ -206,7 +232,7 @@ class _Scores:
         weights = self.weights
         for word, times in words.items():
             count = min(times, _TIMES) * factor
-            for rules in self._rules(word):
+            for rules in self.index.rules(word):
                 for code, rule in rules.items():
                     weights[code] = weights.get(code, 0.0) + rule.weight * count
         if not prose.isascii():
@@ -219,21 +245,6 @@ class _Scores:
                 self.weights[code] = self.weights.get(code, 0.0) + form.weight * factor * len(found) ** 0.5
                 self.letters.setdefault(code, Evidence(form.id, form.clause, found[0]))
 
-    def _rules(self, word: str) -> list[dict[str, WordRule]]:
-        """The rules of a word by language; of a word that none knows, those of its ending."""
-        known = self.index.words.get(word)
-        if known:
-            return [known]
-        size = len(word)
-        if size < 5:
-            return []
-        # An ending that is nearly the whole word is none.
-        return [
-            tails[word[-length:]]
-            for length, tails in self.index.endings.items()
-            if size >= length + 2 and word[-length:] in tails
-        ]
-
     def ranked(self) -> list[tuple[str, float]]:
         return sorted(
             ((code, weight) for code, weight in self.weights.items() if weight > 0), key=lambda pair: -pair[1]
@@ -244,7 +255,7 @@ class _Scores:
         found: dict[str, list[str]] = {}
         clauses: dict[str, str] = {}
         for word in self.words:
-            for rules in self._rules(word):
+            for rules in self.index.rules(word):
                 if code in rules:
                     found.setdefault(rules[code].id, []).append(word)
                     clauses[rules[code].id] = rules[code].clause

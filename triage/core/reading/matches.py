@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from triage.core.model import Evidence
 from triage.core.pack import Form, Pack, WordRule
@@ -25,8 +25,7 @@ _OWN_READERS = ("language.", "kind.")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One place where a rule or form speaks."""
 
     rule: WordRule | Form
@@ -58,6 +57,19 @@ class Signals:
             seen[hit.rule.id] = times + 1
             total += hit.rule.weight * (1.0 if times == 0 else 0.25 if times <= 4 else 0.0)
         return total
+
+    def within(self, start: int, end: int) -> Signals:
+        """The hits of the subject, and those of a part of the text, with their places in that part."""
+        kept: dict[str, list[Hit]] = {}
+        for name, hits in self.hits.items():
+            here = [
+                hit if hit.in_subject else hit._replace(start=hit.start - start, end=hit.end - start)
+                for hit in hits
+                if hit.in_subject or (start <= hit.start and hit.end <= end)
+            ]
+            if here:
+                kept[name] = here
+        return Signals(kept)
 
     def family(self, prefix: str) -> dict[str, float]:
         """Weights of all signals "<prefix>.<value>", by value."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # A list marker: a bullet, a number or a letter with a stop, "1.How" without a space too, "1.:" as well.
 _MARK = re.compile(
@@ -62,7 +63,8 @@ class _Block:
     pasted: bool = False
 
 
-def units(text: str) -> list[Unit]:
+@lru_cache(maxsize=4)  # several readers look at the same text
+def units(text: str) -> tuple[Unit, ...]:
     """The sentences and list items of a text, in order."""
     found: list[Unit] = []
     for block in _blocks(text[:_LONGEST]):
@@ -73,7 +75,7 @@ def units(text: str) -> list[Unit]:
         for start, end in _sentences(text, block.start, block.end):
             found.append(_unit(block, start, end, opens))
             opens = False
-    return found
+    return tuple(found)
 
 
 def _unit(block: _Block, start: int, end: int, opens: bool) -> Unit:

@@ -23,7 +23,8 @@ _BEGINNING = 250  # characters of the text in which its matter is told
 _LATER = 0.6  # what a rule counts after them
 _OUT = 1.8  # what must speak for "out of scope" more than against it: a partner is not turned away on a hint
 _HINT = 1.0  # how much more the learned words must say where no rule speaks
-_CERTAIN = 0.6  # how sure the service must be for the scope to follow from it
+_CERTAIN = 0.45  # how sure the service must be for the scope to follow from it
+_DOUBT = 2.0  # how much less sure a label is than its scores say; so that 0.8 is right in four of five mails
 _UNKNOWN = -6.0  # the learned score of a value that no example mail had
 _NOTHING = "null"  # how the learned weights call a label without a value
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|\S{1,80}@\S{1,120}|<[^<>\n]{1,300}>")
@@ -51,7 +52,16 @@ def topic(text: str, subject: str, signals: Signals, asked: Sequence[str], lexic
     """The topic of a mail. `signals` are those of subject and text, `asked` the text of each of its questions."""
     if len(asked) < 2:
         return _one(passage(text, subject, signals, pack), pack)
-    return _gravest([_one(passage(part, subject, lexicon.signals(part, subject), pack), pack) for part in asked], pack)
+    return _gravest(
+        [_one(passage(part, subject, _heard(part, text, subject, signals, lexicon), pack), pack) for part in asked],
+        pack,
+    )
+
+
+def _heard(part: str, text: str, subject: str, signals: Signals, lexicon: Lexicon) -> Signals:
+    """The signals of a part of the text, and of the subject."""
+    at = text.find(part)
+    return signals.within(at, at + len(part)) if at >= 0 else lexicon.signals(part, subject)  # (it was cut short)
 
 
 def passage(text: str, subject: str, signals: Signals, pack: Pack) -> Passage:
@@ -169,7 +179,7 @@ def _best(found: Passage, label: str, values: Sequence[str], fallback: str) -> L
     if label not in found.opinions and not any(score > 0 for score in scores.values()):
         return Label(fallback, 0.2)
     value = max(scores, key=lambda one: scores[one])
-    total = sum(math.exp(score - scores[value]) for score in scores.values())
+    total = sum(math.exp((score - scores[value]) / _DOUBT) for score in scores.values())
     return Label(value, round(1 / total, 3), _evidence(found, label, value))
 
 
