@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import datetime
@@ -28,6 +29,8 @@ def due(context: Context) -> None:
 
     rules = context.rules
     faulty = False
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     for number, line in enumerate(sys.stdin, 1):
         if not line.strip():
             continue
@@ -41,7 +44,7 @@ def due(context: Context) -> None:
                 "guaranteed": running.guaranteed,
                 "counted_from": running.counted_from.isoformat(),
             }
-        except (TriageError, ValueError, OverflowError) as error:
+        except (TriageError, ValueError, OverflowError, RecursionError) as error:
             answer, faulty = {"error": f"line {number}: {error}"}, True
         sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
@@ -54,7 +57,7 @@ def _asked(line: Any, pack: Any) -> tuple[str, str | None, datetime]:
     if not isinstance(line, dict):
         raise ValueError('not an object; write {"deployment": ..., "severity": ..., "at": ...}')
     deployment, severity, at = line.get("deployment"), line.get("severity"), line.get("at")
-    if deployment not in pack.deployment_by_id:
+    if not isinstance(deployment, str) or deployment not in pack.deployment_by_id:
         raise ValueError(f"deployment: {deployment!r} is none of {', '.join(pack.deployment_by_id)}")
     if severity is not None and str(severity) not in pack.severity_by_id:
         raise ValueError(f"severity: {severity!r} is none of {', '.join(pack.severity_by_id)}, nor null")
@@ -63,4 +66,4 @@ def _asked(line: Any, pack: Any) -> tuple[str, str | None, datetime]:
     moment = datetime.fromisoformat(at)
     if moment.tzinfo is None:
         raise ValueError(f"at: {at!r} has no offset; write it as 2026-01-05T12:00:00+00:00")
-    return str(deployment), None if severity is None else str(severity), moment
+    return deployment, None if severity is None else str(severity), moment
