@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("out_of_scope", sa.String(length=60), nullable=True),
         sa.Column("fields", sa.JSON(), nullable=False),
         sa.Column("flags", sa.JSON(), nullable=False),
+        sa.Column("settled", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("asked", sa.Integer(), server_default="0", nullable=False),
         sa.Column("pack", sa.String(length=120), nullable=False),
         sa.Column("opened_at", UTC_TIME, nullable=False),
@@ -81,6 +82,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("closed_at IS NOT NULL"),
         postgresql_where=sa.text("closed_at IS NOT NULL"),
+    )
+    op.create_index(
+        "tickets_follows",
+        "tickets",
+        ["follows"],
+        unique=False,
+        sqlite_where=sa.text("follows IS NOT NULL"),
+        postgresql_where=sa.text("follows IS NOT NULL"),
     )
     op.create_index("tickets_partner", "tickets", ["partner"], unique=False)
     op.create_index("tickets_requester", "tickets", ["requester"], unique=False)
@@ -124,9 +133,17 @@ def upgrade() -> None:
         sa.Column("filed_at", UTC_TIME, nullable=True),
         sa.Column("released_from", sa.String(length=20), nullable=True),
         sa.Column("reading", sa.JSON(), nullable=True),
-        sa.ForeignKeyConstraint(["duplicate_of"], ["mails.id"], ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["duplicate_of"], ["mails.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["ticket"], ["tickets.id"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "mails_duplicates",
+        "mails",
+        ["duplicate_of"],
+        unique=False,
+        sqlite_where=sa.text("duplicate_of IS NOT NULL"),
+        postgresql_where=sa.text("duplicate_of IS NOT NULL"),
     )
     op.create_index("mails_handled", "mails", ["handled_at"], unique=False)
     op.create_index("mails_message_id", "mails", ["message_id"], unique=False)
@@ -175,6 +192,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["ticket"], ["tickets.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("notices_ticket", "notices", ["ticket"], unique=False)
     op.create_table(
         "promises",
         sa.Column("id", ID, nullable=False),
@@ -251,7 +269,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("raw IS NOT NULL AND next_at IS NULL"),
         postgresql_where=sa.text("raw IS NOT NULL AND next_at IS NULL"),
     )
-    op.create_index("outbox_recipient", "outbox", ["recipient", "queued_at"], unique=False)
+    op.create_index("outbox_recipient", "outbox", ["recipient", "queued_at", "ticket"], unique=False)
     op.create_index("outbox_ticket", "outbox", ["ticket"], unique=False)
 
 

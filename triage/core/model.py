@@ -235,7 +235,9 @@ class History:
     ticket: TicketState | None = None  # the ticket the mail belongs to, None for a new matter
     closed_ticket: str = ""  # the number of the closed ticket that this mail continues
     foreign_ticket: bool = False  # it points to a ticket that is not its sender's
+    foreign_desk: bool = False  # another desk's program acknowledges a mail of ours
     stranger_told_at: datetime | None = None  # when this address was last told to ask its partner
+    strangers_told: int = 0  # how many at its domain were told so within the pack's window
     replies_to_address: int = 0  # automatic replies to this address within the pack's window
     replies_in_ticket: int = 0  # of them about this ticket
     same_text: int = 0  # how often this address sent this very subject and text before, within the window

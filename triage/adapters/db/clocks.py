@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from triage.adapters.db.tables import alarms, promises
+from triage.adapters.db.tables import alarms, promises, tickets
+from triage.adapters.db.tickets import state_of
+from triage.core.model import TicketState
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +47,39 @@ class Clocks:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def set(self, ticket: int, entries: Sequence[tuple[str, datetime, float | None]]) -> None:
-        """These alarms (kind, at, share), in the place of all that were set for the ticket."""
-        self.clear(ticket)
+    # ---------------------------------------------------------------- alarms
+
+    def add(self, ticket: int, entries: Sequence[tuple[str, datetime, float | None]]) -> None:
+        """Alarms (kind, at, share) beside those that are set."""
         rows = [{"ticket": ticket, "kind": kind, "at": at, "share": share} for kind, at, share in entries]
         if rows:
             self._connection.execute(alarms.insert(), rows)
 
-    def clear(self, ticket: int) -> None:
-        self._connection.execute(delete(alarms).where(alarms.c.ticket == ticket))
+    def clear(self, ticket: int) -> list[Alarm]:
+        """Nothing is to happen any more. Returns what was still to come."""
+        statement = delete(alarms).where(alarms.c.ticket == ticket).returning(alarms)
+        return [_alarm(row) for row in self._connection.execute(statement)]
 
-    def due(self, now: datetime, limit: int = 1000) -> list[Alarm]:
-        """Alarms whose time has come, oldest first; on PostgreSQL those that nobody else has in hand."""
+    def set_for(self, ticket: int) -> list[Alarm]:
+        """What is to happen to a ticket, in order of time."""
+        query = select(alarms).where(alarms.c.ticket == ticket).order_by(alarms.c.at, alarms.c.id)
+        return [_alarm(row) for row in self._connection.execute(query)]
+
+    def due(self, now: datetime, limit: int = 1000) -> list[tuple[Alarm, TicketState]]:
+        """Alarms whose time has come, oldest first, with their tickets.
+
+        On PostgreSQL only those of which nobody has alarm or ticket in hand: they are met in the next round.
+        """
         query = (
-            select(alarms)
+            select(tickets, alarms.c.id.label("alarm"), alarms.c.kind, alarms.c.at, alarms.c.share)
+            .join(alarms, tickets.c.id == alarms.c.ticket)
             .where(alarms.c.at <= now)
-            .order_by(alarms.c.at)
+            .order_by(alarms.c.at, alarms.c.id)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=(alarms, tickets), key_share=True)
         )
-        return [Alarm(row.id, row.ticket, row.kind, row.at, row.share) for row in self._connection.execute(query)]
+        rows = self._connection.execute(query)
+        return [(Alarm(row.alarm, row.id, row.kind, row.at, row.share), state_of(row)) for row in rows]
 
     def next_at(self) -> datetime | None:
         """When the next alarm is due."""
@@ -75,35 +90,55 @@ class Clocks:
         if ids:
             self._connection.execute(delete(alarms).where(alarms.c.id.in_(list(ids))))
 
-    def postpone(self, ids: Sequence[int], until: datetime) -> None:
-        if ids:
-            self._connection.execute(update(alarms).where(alarms.c.id.in_(list(ids))).values(at=until))
+    def late(self, ids: Sequence[int], now: datetime) -> list[Alarm]:
+        """All alarms of these tickets whose time has come."""
+        query = select(alarms).where(alarms.c.ticket.in_(list(ids)), alarms.c.at <= now)
+        return [_alarm(row) for row in self._connection.execute(query)]
 
-    def promise(self, **values: Any) -> int:
-        """A time that a partner is told. What was promised before on this ticket is replaced by it."""
-        self.end(values["ticket"], "replaced", values["promised_at"])
-        return int(self._connection.execute(promises.insert().returning(promises.c.id), values).scalar_one())
+    # ---------------------------------------------------------------- promises
+
+    def promise(
+        self, ticket: int, to: str, promised_at: datetime, due: datetime, *, guaranteed: bool, pack: str
+    ) -> None:
+        """A time that a partner is told."""
+        self._connection.execute(
+            promises.insert(),
+            {
+                "ticket": ticket, "to_address": to, "promised_at": promised_at, "due_at": due, "guaranteed": guaranteed,
+                "pack": pack,
+            },
+        )  # fmt: skip
 
     def running(self, ticket: int) -> Promise | None:
         """The promise that holds."""
-        query = select(promises).where(promises.c.ticket == ticket, promises.c.ended_at.is_(None))
-        row = self._connection.execute(query.order_by(promises.c.id.desc())).first()
-        return _promise(row) if row else None
+        return self.running_of([ticket]).get(ticket)
+
+    def running_of(self, ids: Sequence[int]) -> dict[int, Promise]:
+        """The promises that hold, by ticket."""
+        query = select(promises).where(promises.c.ticket.in_(list(ids)), promises.c.ended_at.is_(None))
+        return {row.ticket: _promise(row) for row in self._connection.execute(query.order_by(promises.c.id))}
 
     def end(self, ticket: int, how: str, at: datetime) -> None:
         """The running promise is kept, broken, replaced or withdrawn."""
+        values: dict[str, Any] = {"end": how, "ended_at": at}
+        if how == "kept":  # an answer that was seen late, after the breach had been told
+            values["breached_at"] = None
         self._connection.execute(
-            update(promises)
-            .where(promises.c.ticket == ticket, promises.c.ended_at.is_(None))
-            .values(end=how, ended_at=at)
+            update(promises).where(promises.c.ticket == ticket, promises.c.ended_at.is_(None)).values(**values)
         )
 
-    def breach(self, promise: int, at: datetime) -> None:
-        self._connection.execute(update(promises).where(promises.c.id == promise).values(breached_at=at))
+    def breach(self, ids: Sequence[int], at: datetime) -> None:
+        """These promises were not kept."""
+        if ids:
+            self._connection.execute(update(promises).where(promises.c.id.in_(list(ids))).values(breached_at=at))
 
     def promises_of(self, ticket: int) -> list[Promise]:
         query = select(promises).where(promises.c.ticket == ticket).order_by(promises.c.id)
         return [_promise(row) for row in self._connection.execute(query)]
+
+
+def _alarm(row: Any) -> Alarm:
+    return Alarm(row.id, row.ticket, row.kind, row.at, row.share)
 
 
 def _promise(row: Any) -> Promise:

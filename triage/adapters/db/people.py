@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Column, ColumnElement, Connection, Text, cast, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from triage.adapters.db.tables import mails, meta, notices, outbox, people, promises, tickets
+from triage.adapters.db.pending import Pending
+from triage.adapters.db.tables import mails, message_ids, meta, notices, outbox, people, promises, story, tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +40,46 @@ class People:
         _put(self._connection, people, {"address": address[:320]}, values)
 
     def forget(self, address: str) -> Forgotten:
-        """Delete all that is stored of an address: what it opened, what it sent, what was sent to it."""
+        """Delete all that is stored of a mailbox, with and without a plus tag: what it opened, what it sent, what was
+        sent to it. In the stories of other people's tickets its address is blotted out."""
         execute = self._connection.execute
-        prints = list(execute(select(mails.c.fingerprint).where(mails.c.sender == address)).scalars())
-        opened = select(tickets.c.id).where(tickets.c.requester == address)
-        execute(delete(outbox).where(outbox.c.ticket.in_(opened)))
-        replies = execute(delete(outbox).where(outbox.c.recipient == address)).rowcount
-        execute(delete(mails).where(mails.c.sender == address))
-        execute(delete(promises).where(promises.c.to_address == address))
-        gone = execute(delete(tickets).where(tickets.c.requester == address)).rowcount
-        execute(delete(people).where(people.c.address == address))
-        return Forgotten(gone, replies, prints)
+        if self._connection.dialect.name == "sqlite":
+            execute(text("PRAGMA secure_delete = ON"))  # what is deleted is overwritten
+        sent, opened = _is(mails.c.sender, address), _is(tickets.c.requester, address)
+        rows = execute(select(mails.c.fingerprint, mails.c.message_id).where(sent)).all()
+        execute(delete(outbox).where(outbox.c.ticket.in_(select(tickets.c.id).where(opened))))
+        replies = execute(delete(outbox).where(_is(outbox.c.recipient, address))).rowcount
+        for row in rows:
+            execute(delete(message_ids).where(message_ids.c.message_id == row.message_id))
+        execute(delete(mails).where(sent))
+        execute(delete(promises).where(_is(promises.c.to_address, address)))
+        gone = execute(delete(tickets).where(opened)).rowcount
+        execute(delete(people).where(_is(people.c.address, address)))
+        self._blot(address)
+        return Forgotten(gone, replies, [row.fingerprint for row in rows])
+
+    def _blot(self, address: str) -> None:
+        """Take the address out of stories and notices."""
+        local, _, domain = address.rpartition("@")
+        form = re.compile(rf"(?<![\w.+-]){re.escape(local)}(?:\+[^@\s\"]{{0,64}})?@{re.escape(domain)}(?![\w.-])", re.I)
+        for table in (story, notices):
+            words = cast(table.c["keys"], Text).contains("@" + domain, autoescape=True)
+            for row in self._connection.execute(select(table.c.id, table.c["keys"]).where(words)).all():
+                said = json.dumps(row.keys, ensure_ascii=False)
+                blotted = form.sub("(forgotten)", said)
+                if blotted != said:
+                    self._connection.execute(update(table).where(table.c.id == row.id).values(keys=json.loads(blotted)))
 
     def stranger_told_at(self, address: str) -> datetime | None:
         value: datetime | None = self.get(address).get("stranger_told_at")
         return value
+
+    def strangers_told(self, domain: str, since: datetime) -> int:
+        """How many at a domain were told to ask their partner since then."""
+        query = select(func.count()).where(
+            people.c.stranger_told_at >= since, people.c.address.endswith("@" + domain, autoescape=True)
+        )
+        return int(self._connection.execute(query).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +96,32 @@ class Notice:
 class Notices:
     """What waits for the next mail to staff."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, pending: Pending) -> None:
+        self._connection, self._pending = connection, pending
 
     def add(self, at: datetime, kind: str, ticket: int | None, keys: dict[str, Any]) -> None:
-        self._connection.execute(notices.insert(), {"at": at, "kind": kind, "ticket": ticket, "keys": keys})
+        self._pending.add(notices, {"at": at, "kind": kind, "ticket": ticket, "keys": keys})
 
-    def take(self, limit: int = 500) -> list[Notice]:
+    def take(self, limit: int = 10_000) -> list[Notice]:
         """The oldest ones, which are gone with this transaction."""
+        self._pending.write()
         query = select(notices).order_by(notices.c.id).limit(limit).with_for_update(skip_locked=True)
         found = [Notice(row.id, row.at, row.kind, row.ticket, row.keys) for row in self._connection.execute(query)]
         if found:
             self._connection.execute(delete(notices).where(notices.c.id.in_([one.id for one in found])))
         return found
 
+    def drop(self, ticket: int, kind: str) -> None:
+        """What turned out not to be so, before anybody was told."""
+        self._pending.write()
+        self._connection.execute(delete(notices).where(notices.c.ticket == ticket, notices.c.kind == kind))
+
+    def forget(self, before: datetime) -> None:
+        """Where nobody is to be told, nothing piles up."""
+        self._connection.execute(delete(notices).where(notices.c.at < before))
+
     def any(self) -> bool:
+        self._pending.write()
         return self._connection.execute(select(notices.c.id).limit(1)).scalar() is not None
 
 
@@ -98,6 +137,13 @@ class Meta:
 
     def put(self, key: str, value: str) -> None:
         _put(self._connection, meta, {"key": key}, {"value": value})
+
+
+def _is(column: Column[str], address: str) -> ColumnElement[bool]:
+    """The mailbox itself, or with any plus tag."""
+    local, _, domain = address.rpartition("@")
+    tagged = column.startswith(f"{local}+", autoescape=True) & column.endswith(f"@{domain}", autoescape=True)
+    return or_(column == address, tagged)
 
 
 def _put(connection: Connection, table: Any, key: dict[str, Any], values: dict[str, Any]) -> None:

@@ -81,6 +81,8 @@ tickets = Table(
     Column("out_of_scope", String(60)),
     Column("fields", JSON, nullable=False),
     Column("flags", JSON, nullable=False),
+    # What staff decided, which no later reading changes: severity, deployment, partner, accept
+    Column("settled", JSON, nullable=False, server_default="[]"),
     Column("asked", Integer, nullable=False, server_default="0"),
     Column("pack", String(120), nullable=False),
     Column("opened_at", Utc, nullable=False),
@@ -99,6 +101,8 @@ Index("tickets_partner", tickets.c.partner)
 Index("tickets_requester", tickets.c.requester)
 Index("tickets_unfinished", tickets.c.state, tickets.c.due_at, sqlite_where=text("state != 'closed'"),
       postgresql_where=text("state != 'closed'"))  # fmt: skip
+Index("tickets_follows", tickets.c.follows, sqlite_where=text("follows IS NOT NULL"),
+      postgresql_where=text("follows IS NOT NULL"))  # fmt: skip
 Index("tickets_closed", tickets.c.closed_at, sqlite_where=text("closed_at IS NOT NULL"),
       postgresql_where=text("closed_at IS NOT NULL"))  # fmt: skip
 
@@ -110,7 +114,7 @@ mails = Table(  # every mail that was handled, and where it was filed
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uid", BigInteger, nullable=False),
     Column("fingerprint", String(64), nullable=False),
-    Column("duplicate_of", Id, ForeignKey("mails.id", ondelete="SET NULL")),
+    Column("duplicate_of", Id, ForeignKey("mails.id", ondelete="CASCADE")),
     Column("message_id", String(300), nullable=False, server_default=""),
     Column("sender", String(320), nullable=False, server_default=""),
     Column("subject", String(1000), nullable=False, server_default=""),
@@ -131,6 +135,8 @@ Index("mails_unfiled", mails.c.mailbox, mails.c.uid, sqlite_where=text("filed_at
       postgresql_where=text("filed_at IS NULL"))  # fmt: skip
 Index("mails_released", mails.c.mailbox, sqlite_where=text("released_from IS NOT NULL"),
       postgresql_where=text("released_from IS NOT NULL"))  # fmt: skip
+Index("mails_duplicates", mails.c.duplicate_of, sqlite_where=text("duplicate_of IS NOT NULL"),
+      postgresql_where=text("duplicate_of IS NOT NULL"))  # fmt: skip
 Index("mails_ticket", mails.c.ticket)
 Index("mails_message_id", mails.c.message_id)
 Index("mails_sender", mails.c.sender, mails.c.text_hash, mails.c.received_at)
@@ -197,7 +203,7 @@ Index("outbox_due", outbox.c.next_at, sqlite_where=text("next_at IS NOT NULL"),
       postgresql_where=text("next_at IS NOT NULL"))  # fmt: skip
 Index("outbox_claimed", outbox.c.claimed_by, sqlite_where=text("claimed_by IS NOT NULL"),
       postgresql_where=text("claimed_by IS NOT NULL"))  # fmt: skip
-Index("outbox_recipient", outbox.c.recipient, outbox.c.queued_at)
+Index("outbox_recipient", outbox.c.recipient, outbox.c.queued_at, outbox.c.ticket)
 Index("outbox_old", outbox.c.queued_at, sqlite_where=text("raw IS NOT NULL AND next_at IS NULL"),
       postgresql_where=text("raw IS NOT NULL AND next_at IS NULL"))  # fmt: skip
 Index("outbox_ticket", outbox.c.ticket)
@@ -223,6 +229,7 @@ notices = Table(  # what staff is to be told in the next mail to them
     Column("ticket", Id, ForeignKey("tickets.id", ondelete="CASCADE")),
     Column("keys", JSON, nullable=False),
 )
+Index("notices_ticket", notices.c.ticket)
 
 people = Table(  # what is remembered of an address apart from its tickets
     "people",
