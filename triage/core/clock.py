@@ -115,13 +115,13 @@ def _reason(
     return "" if in_hours else OUT_OF_HOURS
 
 
-def warnings(rules: Rules, clock: Clock) -> tuple[tuple[float, datetime], ...]:
-    """When staff is warned: (share of the time, instant) for each share that the pack names, in order of time."""
+def warnings(rules: Rules, clock: Clock, until: datetime) -> tuple[tuple[float, datetime], ...]:
+    """When staff is warned: (share, instant) for each share that the pack names of the time up to `until`, in order."""
     working = rules.calendar(clock.calendar)
-    return tuple(
-        (share, working.add(clock.started, timedelta(hours=clock.hours * share)))
-        for share in sorted(rules.pack.policy.warn_at)
-    )
+    time = working.between(clock.started, until)
+    if time <= timedelta(0):
+        return ()
+    return tuple((share, working.add(clock.started, time * share)) for share in sorted(rules.pack.policy.warn_at))
 
 
 def end_of_day(day: date) -> datetime:

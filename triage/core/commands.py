@@ -21,8 +21,8 @@ COMMANDS = {
     "split": False,
     "partner": True,
 }
-_FIRST_LINES = 10
-_LINE = re.compile(r"#([a-zA-Z]{2,20})(?:[ :]{1,3}(.{1,200}))?")
+_FIRST_LINES = 20
+_LINE = re.compile(r"#([a-zA-Z]{2,20})(?:[ :=]{1,3}(.{1,200}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,25 @@ class Command:
 
 def read(text: str, pack: Pack) -> tuple[Command, ...]:
     """The commands in the first lines of a text, up to the first line that is none."""
-    found: list[Command] = []
-    for line in text.strip().split("\n")[:_FIRST_LINES]:
-        line = line.strip()
-        if not line:
-            continue
-        match = _LINE.fullmatch(line[:240])
-        if not match:
-            break
-        found.append(_checked(match.group(1).lower(), (match.group(2) or "").strip(), pack))
-    return tuple(found)
+    return tuple(_checked(match.group(1).lower(), (match.group(2) or "").strip(), pack) for match in _matches(text)[0])
+
+
+def rest(text: str) -> str:
+    """What stands below the commands."""
+    return _matches(text)[1]
+
+
+def _matches(text: str) -> tuple[list[re.Match[str]], str]:
+    found: list[re.Match[str]] = []
+    lines = text.strip().split("\n")
+    for number, line in enumerate(lines):
+        words = " ".join(line[:1000].split())
+        match = _LINE.fullmatch(words)
+        if match and number < _FIRST_LINES:
+            found.append(match)
+        elif words:
+            return found, "\n".join(lines[number:])
+    return found, ""
 
 
 def _checked(word: str, value: str, pack: Pack) -> Command:
@@ -57,11 +66,16 @@ def _checked(word: str, value: str, pack: Pack) -> Command:
         return Command(word, value, "takes no value")
     known = {"severity": list(pack.severity_by_id), "deployment": list(pack.deployment_by_id)}.get(word)
     if known:
-        exact = next((one for one in known if one.lower() == value.lower().replace("-", "_").replace(" ", "_")), None)
+        exact = next((one for one in known if _bare(one) == _bare(value)), None)
         if exact is None:
             return Command(word, value, f"no such {word}; known are {', '.join(known)}")
         value = exact
     return Command(word, value)
+
+
+def _bare(text: str) -> str:
+    """on_premise, On-Premise and "on premise" are one."""
+    return text.lower().replace("-", "_").replace(" ", "_")
 
 
 def _example(word: str, pack: Pack) -> str:

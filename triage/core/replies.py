@@ -160,6 +160,7 @@ def _samples(pack: Pack) -> Iterator[Facts]:
     table = {"number": "1001", "partner": "Acme", "subject": "x", "due_at": at, "severity": None, "last_mail_at": at}
     extra = {
         "done": ["x"], "notices": [row], "open": [table], "today": [table], "overdue": [table], "waiting": [table],
+        "counts": {"open": 1, "today": 1, "overdue": 1, "awaiting": 1, "waiting": 1},
         "name": "mailbox", "since": at, "reason": "x", "over": False,
     }  # fmt: skip
     yield Facts(extra=extra)

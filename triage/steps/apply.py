@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from triage.adapters.db.store import Transaction
-from triage.adapters.db.tickets import number
-from triage.core import lifecycle, threads
-from triage.core.model import Decision, Email, Reading, TicketState
+from triage.core import directory, lifecycle, threads
+from triage.core.model import Clock, Decision, Email, Reading, Sender, TicketState
 from triage.steps import tickets
 from triage.steps.gather import Gathered, text_hash
 from triage.steps.office import Office
@@ -19,6 +18,7 @@ _EVENT_OF_STATE = {
     lifecycle.AWAITING: "ticket.awaiting_partner",
     lifecycle.REFUSED: "ticket.refused",
 }
+_TELLS_THE_TIME = ("accepted", "split")  # replies that say when an answer is due
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,21 @@ def apply(
     place: Place,
 ) -> int:
     """Returns the id of the mail's row."""
-    mail = record(tx, email, telling.now, place, folder=decision.folder, reading=reading, decision=decision)
     if decision.event not in (lifecycle.REQUEST, lifecycle.INCOMPLETE, lifecycle.REFUSAL):
-        _no_change(tx, email, gathered, decision, office, telling, mail)
-        return mail
-    ticket, opened = _ticket(tx, email, gathered, decision, office, telling)
-    tx.mails.change(mail, ticket=ticket.id)
+        return _no_change(tx, email, reading, gathered, decision, office, telling, place)
+    known = gathered.history.ticket
+    if known:
+        _change(tx, known, email, gathered.sender, decision, office, telling)
+        made = [known]
+    else:
+        made = _open(tx, email, gathered, decision, office, telling)
+    ticket = made[0]
+    mail = record(
+        tx, email, telling.now, place, folder=decision.folder, reading=reading, decision=decision, ticket=ticket.id
+    )
     tx.tickets.remember(email.message_id, ticket.id)
-    numbers = [ticket.number]
-    state = _change(tx, ticket, opened, email, decision, office, telling)
-    if decision.clock and state == lifecycle.OPEN:
-        promised = gathered.sender.address if decision.reply else None
-        for one in [ticket.id, *_split(tx, ticket.id, decision, office, telling, numbers)]:
-            tickets.start_clock(tx, one, decision.clock, telling, office, partner=ticket.partner, promised_to=promised)
-    _reply(tx, email, gathered, decision, office, telling, mail, ticket.id, tuple(numbers))
+    numbers = tuple(one.number for one in made)
+    _reply(tx, email, gathered, decision, office, telling, mail, ticket.id, numbers)
     _tell_staff(tx, decision, ticket, telling)
     return mail
 
@@ -92,120 +93,158 @@ def record(
 
 
 def _no_change(
-    tx: Transaction, email: Email, gathered: Gathered, decision: Decision, office: Office, telling: Telling, mail: int
-) -> None:
+    tx: Transaction,
+    email: Email,
+    reading: Reading,
+    gathered: Gathered,
+    decision: Decision,
+    office: Office,
+    telling: Telling,
+    place: Place,
+) -> int:
     """Mail that changes no ticket: machines, thanks, strangers, forgeries."""
     sender, reason = gathered.sender, ",".join(decision.reasons)
-    if decision.state == "refused":
+    refused = decision.folder == "refused"
+    ticket = None if refused else gathered.history.ticket
+    mail = record(
+        tx, email, telling.now, place, folder=decision.folder, reading=reading, decision=decision,
+        ticket=ticket.id if ticket else None,
+    )  # fmt: skip
+    if refused:
         telling.event("sender.refused", sender=sender.address, partner=sender.partner, reason=reason)
         if decision.stranger_told:
-            tx.people.note(sender.address, stranger_told_at=telling.now)
+            tx.people.note(directory.untagged(sender.address), stranger_told_at=telling.now)
         _reply(tx, email, gathered, decision, office, telling, mail, None, ())
-        return
-    if decision.folder == "quarantine":
-        tx.notices.add(telling.now, "quarantined", None, {"mail": mail, "reason": reason, "subject": email.subject})
-        telling.event("message.quarantined", reason=reason, mail=mail)
-        return
-    ticket = gathered.history.ticket
-    if ticket:
-        tx.mails.change(mail, ticket=ticket.id)
+    elif ticket:
         tx.tickets.remember(email.message_id, ticket.id)
         telling.about(tx, ticket.id, "message.ignored", reason=reason, sender=sender.address)
     else:
         telling.event("message.ignored", reason=reason, sender=sender.address)
+    return mail
 
 
-def _ticket(
+def _open(
     tx: Transaction, email: Email, gathered: Gathered, decision: Decision, office: Office, telling: Telling
-) -> tuple[TicketState, bool]:
-    """The mail's ticket, opened when there is none. The second value: whether it was opened now."""
-    if gathered.history.ticket:
-        return gathered.history.ticket, False
-    sender, contact = gathered.sender, gathered.sender.contact
-    ticket = tx.tickets.open(
-        partner=sender.partner or "",
-        requester=sender.address,
-        subject=threads.bare_subject(email.subject)[:1000],
-        state=lifecycle.after(lifecycle.NEW, decision.event),
-        language=decision.language,
-        timezone=contact.timezone if contact else "",
-        fields=sorted(decision.fields),
-        flags=sorted(decision.flags),
-        pack=office.pack_version,
-        opened_at=telling.now,
-        follows=gathered.follows.id if gathered.follows else None,
-        **_labels(decision),
-    )
-    telling.about(
-        tx,
-        ticket,
-        "ticket.opened",
-        partner=sender.partner,
-        sender=sender.address,
-        subject=email.subject,
-        pack=office.pack_version,
-        follows=gathered.follows.number if gathered.follows else None,
-        flags=list(decision.flags) or None,
-        **_labels(decision),
-    )
-    return tickets.fresh(tx, ticket), True
+) -> list[TicketState]:
+    """A new ticket; where the pack splits a mail, one for each of its questions."""
+    sender, follows = gathered.sender, gathered.follows
+    contact = sender.contact
+    state = lifecycle.after(lifecycle.NEW, decision.event)
+    running = decision.clock if state == lifecycle.OPEN else None
+    subjects = [threads.bare_subject(email.subject)[:1000]]
+    subjects += [" ".join(question.split())[:200] for question in decision.split[1:]]
+    partner = _partner(sender, decision.deployment)
+    made: list[TicketState] = []
+    for subject in subjects:
+        ticket = tx.tickets.open(
+            partner=partner,
+            requester=sender.address,
+            subject=subject,
+            state=state,
+            language=decision.language,
+            timezone=contact.timezone if contact else "",
+            fields=sorted(decision.fields),
+            flags=sorted(decision.flags),
+            settled=[],
+            asked=int(decision.event == lifecycle.INCOMPLETE),
+            pack=office.pack_version,
+            opened_at=telling.now,
+            last_mail_at=email.received or telling.now,
+            follows=follows.id if follows else None,
+            **_labels(decision),
+            **(tickets.clock_columns(running) if running else {}),
+        )
+        made.append(ticket)
+        telling.about(
+            tx,
+            ticket.id,
+            "ticket.opened",
+            partner=partner,
+            sender=sender.address,
+            subject=subject,
+            pack=office.pack_version,
+            follows=follows.number if follows else None,
+            split_from=made[0].number if len(made) > 1 else None,
+            flags=list(decision.flags) or None,
+            **_labels(decision),
+        )
+        _tell_state(tx, ticket, state, decision, telling)
+        if running:
+            tickets.start_clock(
+                tx, ticket.id, partner, running, telling, office, promised_to=_promised_to(sender, decision, office)
+            )
+        else:
+            tx.clocks.add(ticket.id, tickets.waits(office, state, telling.now))
+    return made
 
 
 def _change(
     tx: Transaction,
     ticket: TicketState,
-    opened: bool,
     email: Email,
+    sender: Sender,
     decision: Decision,
     office: Office,
     telling: Telling,
-) -> str:
+) -> None:
     """Bring the ticket to where the decision leads."""
-    event, was = decision.event, ticket.state
-    changes: dict[str, Any] = {"last_mail_at": email.received or telling.now}
-    if not opened:
-        changes |= {
-            "fields": sorted(decision.fields | ticket.fields),
-            "flags": sorted(decision.flags),
-            **_labels(decision),
-        }
-    if event == lifecycle.INCOMPLETE:
+    received = email.received or telling.now
+    state = lifecycle.after(ticket.state, decision.event)
+    running: Clock | None = decision.clock
+    if ticket.state == lifecycle.OPEN and ticket.last_mail_at and received < ticket.last_mail_at:
+        running = None  # handled late: the clock counts from a newer mail already
+    changes: dict[str, Any] = {
+        "last_mail_at": max(received, ticket.last_mail_at or received),
+        "fields": sorted(decision.fields | ticket.fields),
+        "flags": sorted(decision.flags),
+        **_labels(decision),
+    }
+    if ticket.deployment is None and decision.deployment and "partner" not in ticket.settled:
+        changes["partner"] = _partner(sender, decision.deployment)  # one person at two partners
+    if decision.event == lifecycle.INCOMPLETE:
         changes["asked"] = ticket.asked + 1
-    if opened:
-        tx.tickets.change(ticket.id, **changes)
-        tx.clocks.set(ticket.id, tickets.alarms(office, ticket.state, telling.now))
-        state = ticket.state
+    if state == lifecycle.OPEN:
+        reopened = ticket.state in (lifecycle.ANSWERED, lifecycle.REFUSED)
+        telling.about(
+            tx,
+            ticket.id,
+            "ticket.reopened" if reopened else "ticket.updated",
+            partner=ticket.partner,
+            sender=sender.address,
+            reason=",".join(decision.reasons),
+        )
     else:
-        state = tickets.move(tx, ticket, event, telling, office, **changes)
-    reason = ",".join(decision.reasons)
+        _tell_state(tx, ticket, state, decision, telling)
+    tickets.move(
+        tx,
+        ticket,
+        decision.event,
+        telling,
+        office,
+        running=running,
+        promised_to=_promised_to(sender, decision, office),
+        **changes,
+    )
+
+
+def _tell_state(tx: Transaction, ticket: TicketState, state: str, decision: Decision, telling: Telling) -> None:
     named = _EVENT_OF_STATE.get(state)
     if named:
-        telling.about(
-            tx, ticket.id, named, partner=ticket.partner, reason=reason, missing=list(decision.missing) or None
-        )
-    elif not opened:
-        reopened = was in (lifecycle.ANSWERED, lifecycle.REFUSED)
-        telling.about(
-            tx, ticket.id, "ticket.reopened" if reopened else "ticket.updated", partner=ticket.partner, reason=reason
-        )
-    return state
+        missing = list(decision.missing) or None
+        reason = ",".join(decision.reasons)
+        telling.about(tx, ticket.id, named, partner=ticket.partner, reason=reason, missing=missing)
 
 
-def _split(
-    tx: Transaction, first: int, decision: Decision, office: Office, telling: Telling, numbers: list[str]
-) -> list[int]:
-    """A ticket for each further question of a mail, where the pack splits."""
-    made = []
-    for question in decision.split[1:]:
-        row = tx.tickets.row(first) or {}
-        copied = {key: row[key] for key in row if key not in ("id", "number", "asked", "subject")}
-        ticket = tx.tickets.open(**copied, subject=" ".join(question.split())[:200])
-        numbers.append(number(ticket))
-        telling.about(
-            tx, ticket, "ticket.opened", partner=row.get("partner"), split_from=number(first), pack=office.pack_version
-        )
-        made.append(ticket)
-    return made
+def _promised_to(sender: Sender, decision: Decision, office: Office) -> str | None:
+    """Who is told the due time by the reply."""
+    told = decision.reply is not None and decision.reply.template in _TELLS_THE_TIME and bool(office.desk.addresses)
+    return sender.address if told else None
+
+
+def _partner(sender: Sender, deployment: str | None) -> str:
+    """The partner for whom the sender writes: of several, the one that has this deployment."""
+    fitting = (contact.partner for contact in sender.contacts if contact.deployment == deployment)
+    return next(fitting, sender.partner or "")
 
 
 def _reply(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,6 +11,8 @@ from triage.adapters.db.store import Transaction
 from triage.core import authenticity, directory, lifecycle, threads
 from triage.core.model import Email, History, Reading, Sender, TicketState, Trust
 from triage.steps.office import Office
+
+_PERSON_SURELY = 0.9  # confidence in the sort of a mail; below it some sign spoke for a machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,11 @@ def sender(tx: Transaction, email: Email, office: Office, trust: Trust, now: dat
         deployments_with_subscription=office.subscriptions,
         staff=office.staff,
         verified=authenticity.verify(email, trust),
+        own=office.desk.addresses,
     )
     if found.status != directory.UNKNOWN:
         return found
-    partner = tx.people.get(found.address).get("partner")
+    partner = tx.people.get(directory.untagged(found.address)).get("partner")
     contacts = office.directory.of_partner(partner) if partner else ()
     if not contacts:
         return found
@@ -54,21 +58,27 @@ def gather(tx: Transaction, email: Email, reading: Reading, office: Office, trus
     ticket: TicketState | None = None
     foreign = False
     if who.status != directory.UNAUTHENTICATED and who.partner:
-        candidates = tickets(tx, email, office)
         partners = {contact.partner for contact in who.contacts}
-        own = [one for one in candidates if one.partner in partners]
-        ticket = own[0] if own else None
-        foreign = bool(candidates) and not own
+        for candidate in tickets(tx, email, office):
+            foreign = candidate.partner not in partners
+            if not foreign:
+                ticket = _newest(tx, candidate)
+                break
+        if len(partners) > 1:
+            who = _for_one_partner(tx, who, ticket)
     follows = ticket if ticket and ticket.state == lifecycle.CLOSED else None
-    if ticket and not follows:
-        who = _of_partner(who, ticket.partner)
     about = ticket.id if ticket and not follows else None
     total, in_ticket, last = tx.outbox.replies(who.address, about, since)
+    told, told_at_domain = _strangers_told(tx, who, email, office, since, now)
     history = History(
         ticket=None if follows else ticket,
         closed_ticket=follows.number if follows else "",
         foreign_ticket=foreign,
-        stranger_told_at=tx.people.stranger_told_at(who.address) if who.status == directory.UNKNOWN else None,
+        foreign_desk=threads.acknowledged_by_a_desk(
+            email, reading.body.text, reading.kind.confidence < _PERSON_SURELY, office.desk
+        ),
+        stranger_told_at=told,
+        strangers_told=told_at_domain,
         replies_to_address=total,
         replies_in_ticket=in_ticket,
         same_text=tx.mails.same_text(who.address, text_hash(email, reading), since),
@@ -77,15 +87,39 @@ def gather(tx: Transaction, email: Email, reading: Reading, office: Office, trus
     return Gathered(who, history, follows)
 
 
-def tickets(tx: Transaction, email: Email, office: Office) -> list[TicketState]:
+def tickets(tx: Transaction, email: Email, office: Office) -> Iterator[TicketState]:
     """The tickets that a mail points to: by our token, by a Message-ID that we know, by the number in its subject."""
     ids = threads.references(email)
-    found = tx.tickets.by_numbers(threads.own_tickets(ids, office.desk))
-    found += tx.tickets.by_message_ids(ids)
+    yield from tx.tickets.by_numbers(threads.own_tickets(ids, office.desk))
+    yield from tx.tickets.by_message_ids(ids)
     named = threads.in_subject(email.subject)
     if named:
-        found += tx.tickets.by_numbers([named])
-    return list({one.id: one for one in found}.values())
+        yield from tx.tickets.by_numbers([named])
+
+
+def _newest(tx: Transaction, ticket: TicketState) -> TicketState:
+    """The ticket, or the one that was opened in the place of a closed one: the old thread leads there."""
+    while ticket.state == lifecycle.CLOSED:
+        following = tx.tickets.following(ticket.id)
+        if following is None or following.partner != ticket.partner:
+            break
+        ticket = following
+    return ticket
+
+
+def _strangers_told(
+    tx: Transaction, who: Sender, email: Email, office: Office, since: datetime, now: datetime
+) -> tuple[datetime | None, int]:
+    """When this stranger was told to ask his partner, and how many at his domain were within the window.
+
+    Who answers such a mail of ours was told, whatever address he has today: robots take a new one each time.
+    """
+    if who.status != directory.UNKNOWN:
+        return None, 0
+    told = tx.people.stranger_told_at(directory.untagged(who.address))
+    if told is None and threads.answers_a_refusal(threads.references(email), office.desk):
+        told = now
+    return told, 0 if told else tx.people.strangers_told(who.address.rpartition("@")[2], since)
 
 
 def text_hash(email: Email, reading: Reading) -> str:
@@ -94,7 +128,12 @@ def text_hash(email: Email, reading: Reading) -> str:
     return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _of_partner(who: Sender, partner: str) -> Sender:
-    """The sender as one of this partner's: one person may work for two."""
+def _for_one_partner(tx: Transaction, who: Sender, ticket: TicketState | None) -> Sender:
+    """One person may work for two partners: the ticket says for which, or staff did.
+
+    A ticket of which nobody knows the deployment yet may turn out to be the other partner's.
+    """
+    settled = ticket and (ticket.deployment or "partner" in ticket.settled)
+    partner = ticket.partner if ticket and settled else tx.people.get(directory.untagged(who.address)).get("partner")
     contacts = tuple(one for one in who.contacts if one.partner == partner)
     return replace(who, partner=partner, contacts=contacts) if contacts else who

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from triage.adapters.db.store import Store
 
+_UNTOLD = timedelta(days=30)  # notices that nobody was told, for nobody is to be
+
 
 class RawPort(Protocol):
     def sweep(self, now: datetime) -> int: ...
@@ -40,10 +42,11 @@ class Housekeeping:
         self._raws.sweep(now)
         with self._store.begin() as tx:
             tx.outbox.empty_sent(now - timedelta(days=max(1, self._keep.raw_days)))
+            tx.notices.forget(now - _UNTOLD)
         if not self._keep.closed_days:
             return
         before = now - timedelta(days=self._keep.closed_days)
         while True:
             with self._store.begin() as tx:
-                if not tx.tickets.forget_closed(before):
+                if not tx.tickets.forget_closed(before) and not tx.mails.forget_old(before):
                     return

@@ -85,7 +85,7 @@ class Moves:
             return 0
         tx.mails.change(mail.id, folder="ready")
         ticket = tx.tickets.get(mail.ticket) if mail.ticket else None
-        if ticket is None or not lifecycle.possible(ticket.state, lifecycle.ACCEPTED):
-            return 0
+        if ticket is None or ticket.state not in (lifecycle.AWAITING, lifecycle.REFUSED):
+            return 0  # tidying up: the ticket has gone its way since
         staff.accept(tx, ticket, lifecycle.ACCEPTED, self._office, telling, "moved to ready")
         return 1

@@ -1,17 +1,19 @@
 """What specialists do: answer partners, and correct what the program decided.
 
-An answer is recognised by its thread, or by its recipient when the mail program made a new one; it counts when a
-person wrote it and the partner is among its recipients. Commands are carried out only for staff whose address is
-proven, or from the machine itself (`triage ticket`).
+An answer is recognised by its thread; where a mail program made a new thread, by its recipient and subject. It counts
+when a person wrote it and the partner is among its recipients. Commands are carried out only for staff whose address
+is proven, or from the machine itself (`triage ticket`). What staff settles, no later reading of a mail changes.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from triage.adapters.db.store import Transaction
-from triage.adapters.db.tickets import number
 from triage.core import authenticity, commands, directory, lifecycle, threads
 from triage.core.commands import Command
 from triage.core.errors import TriageError
@@ -22,8 +24,11 @@ from triage.steps.apply import Place, record
 from triage.steps.office import Office
 from triage.steps.telling import Telling
 
+SEVERITY, DEPLOYMENT, PARTNER, ACCEPT = "severity", "deployment", "partner", "accept"  # what can be settled
 _UNFINISHED = (lifecycle.OPEN, lifecycle.AWAITING, lifecycle.ANSWERED, lifecycle.REFUSED)
 _MACHINE = ("auto_reply", "bounce", "list", "loop")
+_ADDRESS = re.compile(r"[A-Za-z0-9._+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+_LONGEST = 20_000  # characters of a forwarded mail that are searched for its sender
 
 
 def handle(
@@ -36,33 +41,40 @@ def handle(
     place: Place,
     *,
     filed: bool = False,
-) -> int:
-    """A mail of a specialist. Returns the id of its row. `filed`: it stays where it lies (the Sent folder)."""
-    mail = record(tx, email, telling.now, place, folder="ready", kind="staff", filed_at=telling.now if filed else None)
-    if reading.kind.value in _MACHINE or threads.own(email.message_id, office.desk):
-        telling.event("message.ignored", reason=f"machine:{reading.kind.value}", sender=sender.address)
-        return mail
-    ticket = _ticket(tx, email, office)
+) -> tuple[int, str]:
+    """A mail of a specialist. Returns its row and its folder. `filed`: it stays where it lies (the Sent folder)."""
+    kind, at = reading.kind, telling.now if filed else None
+    if threads.own(email.message_id, office.desk) or (
+        kind.value in _MACHINE and kind.confidence >= office.rules.pack.unsure.kind
+    ):
+        mail = record(tx, email, telling.now, place, folder="ignored", kind=kind.value, filed_at=at)
+        telling.event("message.ignored", reason=f"machine:{kind.value}", sender=sender.address)
+        return mail, "ignored"
     orders = () if filed else commands.read(reading.body.text, office.rules.pack)
+    ticket = _ticket(tx, email, office)
+    mail = record(
+        tx, email, telling.now, place, folder="ready", kind="staff", filed_at=at, ticket=ticket.id if ticket else None
+    )
     if orders:
         _obey(tx, email, orders, sender, ticket, office, telling)
-    elif ticket is None:
-        telling.event("message.ignored", reason="staff-without-ticket", sender=sender.address)
-    elif not _reaches_partner(email, ticket, tx, office):
-        tx.tickets.remember(email.message_id, ticket.id)
-        telling.about(tx, ticket.id, "message.ignored", reason="internal", sender=sender.address)
-    else:
-        answer(tx, ticket, email, sender, office, telling)
-    if ticket:
-        tx.mails.change(mail, ticket=ticket.id)
-    return mail
+    words = commands.rest(reading.body.text) if orders else "it was written to be read"
+    if ticket is None:
+        if not orders:
+            telling.event("message.ignored", reason="staff-without-ticket", sender=sender.address)
+        return mail, "ready"
+    tx.tickets.remember(email.message_id, ticket.id)
+    if not _reaches_partner(email, ticket, office):
+        if not orders:
+            telling.about(tx, ticket.id, "message.ignored", reason="internal", sender=sender.address)
+    elif words:
+        answer(tx, tickets.fresh(tx, ticket.id) if orders else ticket, email, sender, office, telling)
+    return mail, "ready"
 
 
 def answer(
     tx: Transaction, ticket: TicketState, email: Email, sender: Sender, office: Office, telling: Telling
 ) -> None:
     """A specialist answered: the clock stops, the ticket is closed preliminarily."""
-    tx.tickets.remember(email.message_id, ticket.id)
     if not lifecycle.possible(ticket.state, lifecycle.SPECIALIST_ANSWER):
         telling.about(tx, ticket.id, "message.ignored", reason=f"ticket-{ticket.state}", sender=sender.address)
         return
@@ -71,30 +83,35 @@ def answer(
         # The partner wrote again after this answer, as after a downtime: it does not answer his newest mail.
         telling.about(tx, ticket.id, "message.ignored", reason="answer-before-last-mail", sender=sender.address)
         return
-    with _at(telling, answered_at):
-        tickets.move(tx, ticket, lifecycle.SPECIALIST_ANSWER, telling, office, answered_at=answered_at)
+    with _as_of(telling, answered_at):
         telling.about(tx, ticket.id, "ticket.answered", partner=ticket.partner, sender=sender.address)
+        tickets.move(tx, ticket, lifecycle.SPECIALIST_ANSWER, telling, office, answered_at=answered_at)
+
+
+# ---------------------------------------------------------------- commands
 
 
 def obey(
     tx: Transaction, command: Command, ticket: TicketState | None, about: str, office: Office, telling: Telling, by: str
 ) -> str:
-    """Carry out one command. Returns what was done, in a sentence. Raises TriageError with why not."""
+    """Carry out one command. Returns what was done, in a sentence. Raises TriageError with why not.
+
+    `about` is the address of which `#partner` speaks.
+    """
     if command.fault:
         raise TriageError(f"#{command.word}: {command.fault}")
+    if ticket is not None:
+        ticket = tickets.fresh(tx, ticket.id)
     if command.word == "partner":
-        return _adopt(tx, command.value, about, office, telling, by)
+        return _adopt(tx, command.value, about, ticket, office, telling, by)
     if ticket is None:
         raise TriageError(f"#{command.word}: this mail belongs to no ticket; answer in the ticket's thread")
-    ticket = tickets.fresh(tx, ticket.id)
     if command.word == "severity":
-        return _correct(tx, replace(ticket, severity=command.value), office, telling, by, severity=command.value)
+        return _correct(tx, ticket, office, telling, by, SEVERITY, command.value)
     if command.word == "deployment":
-        return _correct(tx, replace(ticket, deployment=command.value), office, telling, by, deployment=command.value)
+        return _correct(tx, ticket, office, telling, by, DEPLOYMENT, command.value)
     if command.word == "close":
-        tickets.move(tx, ticket, lifecycle.STAFF_CLOSED, telling, office)
-        telling.about(tx, ticket.id, "ticket.closed", partner=ticket.partner, by=by)
-        return f"Ticket #{ticket.number} is closed."
+        return _close(tx, ticket, office, telling, by)
     if command.word == "split":
         return _split(tx, ticket, office, telling, by)
     event = lifecycle.ACCEPTED if command.word == "accept" else lifecycle.STAFF_REOPENED
@@ -102,61 +119,102 @@ def obey(
 
 
 def accept(tx: Transaction, ticket: TicketState, event: str, office: Office, telling: Telling, by: str) -> str:
-    """Staff overrides a refusal or an incomplete ticket, or opens it again: a person answers, the clock runs."""
-    tickets.move(tx, ticket, event, telling, office)
-    telling.about(
-        tx,
-        ticket.id,
-        "ticket.reopened" if event == lifecycle.STAFF_REOPENED else "ticket.updated",
-        partner=ticket.partner,
-        reason=event,
-        by=by,
-    )
-    started = ticket.last_mail_at or telling.now
-    running = tickets.recompute(tx, ticket, office, telling, started=started, scope=None)
-    return f"Ticket #{ticket.number} is open; an answer is due {running.due:%Y-%m-%d %H:%M} UTC."
+    """Staff overrides a refusal or an incomplete ticket, or opens it again: a person answers, the clock runs.
+
+    It counts from the partner's last mail, as if nothing had been asked of him. Only what was answered before counts
+    from now: that answer was given in its time.
+    """
+    lifecycle.after(ticket.state, event)
+    overridden = ticket.state in (lifecycle.AWAITING, lifecycle.REFUSED, lifecycle.OPEN)
+    settled = sorted(ticket.settled | {ACCEPT}) if overridden else sorted(ticket.settled)
+    named = "ticket.reopened" if event == lifecycle.STAFF_REOPENED else "ticket.updated"
+    telling.about(tx, ticket.id, named, partner=ticket.partner, reason=event, by=by)
+    if ticket.state == lifecycle.OPEN:
+        tx.tickets.change(ticket.id, settled=settled)
+        return f"Ticket #{ticket.number} is open already; nothing more will be asked of the partner."
+    started = ticket.last_mail_at if overridden and ticket.last_mail_at else telling.now
+    running = tickets.reckoned(ticket, office, started)
+    tickets.move(tx, ticket, event, telling, office, running=running, settled=settled)
+    return f"Ticket #{ticket.number} is open; {_due(running.due)}"
 
 
-def _correct(tx: Transaction, ticket: TicketState, office: Office, telling: Telling, by: str, **change: str) -> str:
+def _correct(
+    tx: Transaction, ticket: TicketState, office: Office, telling: Telling, by: str, label: str, value: str
+) -> str:
     """A label was wrong: reckon anew, keep the promise on record."""
-    tx.tickets.change(ticket.id, **change)
-    telling.about(tx, ticket.id, "ticket.updated", partner=ticket.partner, by=by, reason="corrected", **change)
-    said = ", ".join(f"{key} {value}" for key, value in change.items())
-    row = tx.tickets.row(ticket.id) or {}
-    started: datetime | None = row.get("clock_started_at")
-    if ticket.state != lifecycle.OPEN or started is None:
-        return f"Ticket #{ticket.number}: {said}. No clock runs."
-    running = tickets.recompute(tx, ticket, office, telling, started=started, scope=row.get("out_of_scope"))
-    return f"Ticket #{ticket.number}: {said}. An answer is due {running.due:%Y-%m-%d %H:%M} UTC."
+    changes: dict[str, Any] = {label: value, "settled": sorted(ticket.settled | {label})}
+    types = office.rules.pack.request_type_by_id
+    kind = types.get(ticket.request_type or "")
+    if label == SEVERITY and not (kind and kind.severity):
+        # Only incidents have a severity: the mail was taken for something else.
+        changes["request_type"] = next((one.id for one in types.values() if one.severity), ticket.request_type)
+    told = {key: changed for key, changed in changes.items() if key != "settled"}
+    telling.about(tx, ticket.id, "ticket.updated", partner=ticket.partner, by=by, reason="corrected", **told)
+    tx.tickets.change(ticket.id, **changes)
+    if ticket.state != lifecycle.OPEN:
+        return f"Ticket #{ticket.number}: {label} {value}. No clock runs, for it is {ticket.state}."
+    running = tickets.recompute(tx, tickets.fresh(tx, ticket.id), office, telling)
+    return f"Ticket #{ticket.number}: {label} {value}; {_due(running.due)}"
+
+
+def _close(tx: Transaction, ticket: TicketState, office: Office, telling: Telling, by: str) -> str:
+    lifecycle.after(ticket.state, lifecycle.STAFF_CLOSED)
+    telling.about(tx, ticket.id, "ticket.closed", partner=ticket.partner, reason=lifecycle.STAFF_CLOSED, by=by)
+    tickets.move(tx, ticket, lifecycle.STAFF_CLOSED, telling, office)
+    return f"Ticket #{ticket.number} is closed."
 
 
 def _split(tx: Transaction, ticket: TicketState, office: Office, telling: Telling, by: str) -> str:
-    """A second ticket with the same mail and clock, for another question in it."""
+    """A second ticket with the same mail, clock and promise, for another question in it."""
+    if ticket.state == lifecycle.CLOSED:
+        raise lifecycle.NotPossible(f"ticket {ticket.number} is closed; #reopen it first")
     row = tx.tickets.row(ticket.id) or {}
-    second = tx.tickets.open(**{key: row[key] for key in row if key not in ("id", "number", "asked")})
+    second = tx.tickets.open(**{key: value for key, value in row.items() if key not in ("id", "number", "asked")})
     telling.about(
-        tx, second, "ticket.opened", partner=ticket.partner, split_from=ticket.number, by=by, pack=office.pack_version
-    )
-    telling.about(tx, ticket.id, "ticket.updated", partner=ticket.partner, reason="split", into=number(second), by=by)
-    made = tickets.fresh(tx, second)
-    if made.state == lifecycle.OPEN and row.get("clock_started_at"):
-        tickets.recompute(tx, made, office, telling, started=row["clock_started_at"], scope=row.get("out_of_scope"))
-    else:
-        tx.clocks.set(second, tickets.alarms(office, made.state, telling.now))
-    return f"Ticket #{ticket.number} is split: the other question is ticket #{made.number}."
+        tx, second.id, "ticket.opened", partner=ticket.partner, subject=ticket.subject, split_from=ticket.number,
+        due=second.due, by=by, pack=office.pack_version,
+    )  # fmt: skip
+    telling.about(tx, ticket.id, "ticket.updated", partner=ticket.partner, reason="split", into=second.number, by=by)
+    tx.clocks.add(second.id, [(alarm.kind, alarm.at, alarm.share) for alarm in tx.clocks.set_for(ticket.id)])
+    promise = tx.clocks.running(ticket.id)
+    if promise:
+        tx.clocks.promise(
+            second.id, promise.to, promise.promised_at, promise.due, guaranteed=promise.guaranteed, pack=promise.pack
+        )
+    return f"Ticket #{ticket.number} is split: the other question is ticket #{second.number}."
 
 
-def _adopt(tx: Transaction, partner: str, about: str, office: Office, telling: Telling, by: str) -> str:
-    """Staff says that an address belongs to a partner."""
+def _adopt(
+    tx: Transaction, partner: str, about: str, ticket: TicketState | None, office: Office, telling: Telling, by: str
+) -> str:
+    """Staff says that an address belongs to a partner; its ticket becomes that partner's."""
     names = {name.lower(): name for name in office.directory.partners()}
     exact = names.get(partner.lower())
     if exact is None:
         raise TriageError(f"#partner: {partner!r} is not in the partner file")
     if not about:
         raise TriageError("#partner: no sender to be seen; forward his mail, or answer in its thread")
-    tx.people.note(about, partner=exact)
+    tx.people.note(directory.untagged(about), partner=exact)
     telling.event("sender.adopted", sender=about, partner=exact, by=by)
-    return f"{about} belongs to {exact} from now on."
+    said = f"{about} belongs to {exact} from now on."
+    if ticket is None or ticket.requester != about or ticket.partner == exact:
+        return said
+    contacts = office.directory.of_partner(exact)
+    plans = [one.deployment for one in contacts if one.address == about] or [one.deployment for one in contacts]
+    deployment = ticket.deployment if ticket.deployment in plans else plans[0]
+    telling.about(
+        tx, ticket.id, "ticket.updated", partner=exact, reason="corrected", was=ticket.partner, deployment=deployment,
+        by=by,
+    )  # fmt: skip
+    tx.tickets.change(ticket.id, partner=exact, deployment=deployment, settled=sorted(ticket.settled | {PARTNER}))
+    if ticket.state == lifecycle.OPEN:
+        running = tickets.recompute(tx, tickets.fresh(tx, ticket.id), office, telling)
+        return f"{said} Ticket #{ticket.number} is {exact}'s; {_due(running.due)}"
+    return f"{said} Ticket #{ticket.number} is {exact}'s."
+
+
+def _due(at: datetime) -> str:
+    return f"an answer is due {at:%Y-%m-%d %H:%M} UTC."
 
 
 def _obey(
@@ -172,63 +230,80 @@ def _obey(
     if sender.verified != authenticity.PROVEN:
         telling.event("command.refused", sender=sender.address, reason="sender-not-verified")
         return
+    about = _of_whom(tx, email, ticket, office)
     done = []
     for order in orders:
+        part = telling.part()
         try:
             with tx.savepoint():
-                done.append(obey(tx, order, ticket, _stranger(tx, email, office), office, telling, sender.address))
+                done.append(obey(tx, order, ticket, about, office, part, sender.address))
         except TriageError as error:
             done.append(str(error))
+        else:
+            telling.add(part)
     facts = Facts(subject=threads.bare_subject(email.subject), extra={"done": done})
-    language = office.rules.pack.manifest.languages[:1]
-    reply = write(office.rules, "staff_command", language, sender.address, facts)
+    reply = write(office.rules, "staff_command", office.rules.pack.manifest.languages[:1], sender.address, facts)
     office.queue(
         tx, reply, telling.now, seed=email.fingerprint, answers=email,
         ticket=ticket.id if ticket else None, numbers=(ticket.number,) if ticket else (),
     )  # fmt: skip
 
 
+# ---------------------------------------------------------------- what a mail is about
+
+
 def _ticket(tx: Transaction, email: Email, office: Office) -> TicketState | None:
-    """The ticket of a specialist's mail: by its thread, else the only unfinished one of its recipient."""
-    found = gather.tickets(tx, email, office)
+    """The ticket of a specialist's mail: by its thread, of several the one whose partner it reaches.
+
+    In a new thread: the only unfinished one that a recipient opened under this subject. Any other mail to a partner
+    is about something else, and must not stop a clock.
+    """
+    found = list(gather.tickets(tx, email, office))
     if found:
-        return found[0]
+        reached = [one for one in found if one.state != lifecycle.CLOSED and _reaches_partner(email, one, office)]
+        return (reached or found)[0]
+    subject = threads.bare_subject(email.subject).lower()
     for address in (*email.to, *email.cc):
-        if directory.listed(address.address, (*office.staff, *office.desk.addresses)):
+        if not subject or directory.listed(address.address, (*office.staff, *office.desk.addresses)):
             continue
-        unfinished = tx.tickets.of_requester(address.address, _UNFINISHED)
-        if len(unfinished) == 1:
-            return unfinished[0]
+        opened = tx.tickets.of_requester(address.address, _UNFINISHED)
+        same = [one for one in opened if one.subject.lower() == subject]
+        if len(same) == 1:
+            return same[0]
     return None
 
 
-def _reaches_partner(email: Email, ticket: TicketState, tx: Transaction, office: Office) -> bool:
+def _reaches_partner(email: Email, ticket: TicketState, office: Office) -> bool:
     """Whether the partner is among the recipients; mail between specialists answers nobody."""
-    row = tx.tickets.row(ticket.id) or {}
     recipients = [one.address for one in (*email.to, *email.cc)]
-    if row.get("requester") in recipients:
+    if ticket.requester in recipients or directory.untagged(ticket.requester) in recipients:
         return True
     return any(
         contact.partner == ticket.partner for address in recipients for contact in office.directory.contacts(address)
     )
 
 
-def _stranger(tx: Transaction, email: Email, office: Office) -> str:
-    """Whose mail a command speaks of: the sender of a mail in this thread that is not staff."""
+def _of_whom(tx: Transaction, email: Email, ticket: TicketState | None, office: Office) -> str:
+    """Of whom a command speaks: who wrote a mail in this thread, opened its ticket, or wrote what is forwarded."""
+    ours = (*office.staff, *office.desk.addresses)
     for known in tx.mails.by_message_ids(threads.references(email)):
-        if known.sender and not directory.listed(known.sender, office.staff):
+        if known.sender and not directory.listed(known.sender, ours):
             return known.sender
+    if ticket:
+        return ticket.requester
+    for text in (email.text, *email.forwarded):
+        for found in _ADDRESS.findall(text[:_LONGEST]):
+            address = str(found).lower()
+            if not directory.listed(address, ours):
+                return address
     return ""
 
 
-class _at:
+@contextmanager
+def _as_of(telling: Telling, at: datetime) -> Iterator[None]:
     """Tell events as of another time, such as that of an answer which is read late."""
-
-    def __init__(self, telling: Telling, at: datetime) -> None:
-        self._telling, self._at, self._now = telling, at, telling.now
-
-    def __enter__(self) -> None:
-        self._telling.now = self._at
-
-    def __exit__(self, *_: object) -> None:
-        self._telling.now = self._now
+    now, telling.now = telling.now, at
+    try:
+        yield
+    finally:
+        telling.now = now

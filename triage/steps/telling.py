@@ -32,6 +32,13 @@ class Telling:
         """An event that belongs to no ticket."""
         self._events.append((event, {**self.keys, **keys}))
 
+    def part(self) -> Telling:
+        """For a part of the transaction that may fail by itself; `add` it when it did not."""
+        return Telling(self.now, self.keys)
+
+    def add(self, part: Telling) -> None:
+        self._events += part._events
+
     def say(self) -> None:
         """Log everything, in order. Called after the commit."""
         for event, keys in self._events:
