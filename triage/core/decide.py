@@ -69,6 +69,10 @@ def decide(
         return _nothing_to_do(case, "thanks")
     if reading.kind.value == "empty" and history.ticket:
         return _nothing_to_do(case, "empty")
+    if history.foreign_desk and history.ticket and history.ticket.state == lifecycle.OPEN:
+        # The clock runs already: a person sees the mail, and an acknowledgement gives us no more time.
+        return Decision(history.ticket.state, "ready", ("foreign-desk",), lifecycle.NOTHING, flags=("robot",),
+                        evidence=reading.kind.evidence)  # fmt: skip
     return _request(case)
 
 
@@ -117,7 +121,7 @@ def _refuse_sender(case: Case) -> Decision:
         told = case.history.stranger_told_at
         if told and (case.now - told).days < pack.policy.stranger_pause_days:
             return replace(decision, reasons=(*decision.reasons, "told-before"))
-        if _robot(case):
+        if _robot(case) or case.history.strangers_told >= pack.policy.strangers_per_domain:
             return replace(decision, reasons=(*decision.reasons, "looks-like-a-robot"))
         return replace(decision, reply=_reply(case, "stranger", Facts()), stranger_told=True)
     flags = ("lapsed",) if sender.status == directory.UNSUBSCRIBED else ()
@@ -371,9 +375,11 @@ def _timed(facts: Facts, running: Clock) -> Facts:
 def _robot(case: Case) -> bool:
     """The second line behind the header checks: too many, too fast, or always the same."""
     policy, history = case.rules.pack.policy, case.history
-    fast = history.seconds_since_reply is not None and history.seconds_since_reply < policy.robot_answer_seconds
+    # A second less than nothing: the mail server counts whole ones. Much less: it was written before our reply.
+    fast = history.seconds_since_reply is not None and -1 <= history.seconds_since_reply < policy.robot_answer_seconds
     return (
-        history.replies_to_address >= policy.replies_per_address
+        history.foreign_desk
+        or history.replies_to_address >= policy.replies_per_address
         or history.replies_in_ticket >= policy.replies_per_ticket
         or history.same_text >= policy.same_text_at_most
         or (fast and history.replies_in_ticket >= _HASTE_NEEDS)
