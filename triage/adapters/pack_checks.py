@@ -54,7 +54,9 @@ _POLICY_REFERENCES = {
     "fallback_severity": "severities",
     "fallback_deployment": "deployments",
 }
-_PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")  # a phrase of mere words, as most are, is right as it stands
+# A phrase of words, stars, choices and gaps is right as it stands; only the others are parsed.
+_W = r"[^\W_]+\*?"
+_PLAIN = re.compile(rf"(?:{_W}|\({_W}(?:\|{_W})*\)\*?)(?: (?:{_W}\??|\({_W}(?:\|{_W})*\)\*?\??|\.\.\.(?! ?$)))*")
 _TEXTS = ("names", "says")
 
 
