@@ -44,6 +44,7 @@ from triage.steps.outbox import OutboxRound
 from triage.steps.silence import Silence
 
 SWEEP_SECONDS = 2
+CATCH_UP_SECONDS = 300.0  # that clocks wait at the start for the mail of the time before
 LEASE_SECONDS = 5
 RELOAD_SECONDS = 3
 HOUSEKEEPING_SECONDS = 300
@@ -85,6 +86,7 @@ class Daemon:
         self.duty = Duty(self.store, self.who)
         self.fault = faults()
         self.stopping = threading.Event()
+        self._began = time.monotonic()
         self.silence = Silence(self.store, self.office, self.settings.limits.silence_minutes)
         self.clockwatch = Clockwatch(self.store, self.office, lease=lambda: self.duty.lease("clocks"), fault=self.fault)
         self.housekeeping = Housekeeping(self.store, assembly.raws(loaded), self.settings.keep)
@@ -253,9 +255,14 @@ class Daemon:
 
     def _sweep(self) -> None:
         self.silence.look()
-        if self.duty.take("clocks"):
+        if self._caught_up() and self.duty.take("clocks"):
             self.clockwatch.round()
         self.wake_outbox()
+
+    def _caught_up(self) -> bool:
+        """Whether clocks may ring: an answer that was given while we were down stops them first, if it can be read."""
+        waited = time.monotonic() - self._began
+        return waited > CATCH_UP_SECONDS or all(runner.caught_up for runner in self.runners)
 
     def _renew(self) -> None:
         lost = [name for name in self.duty.renew() if name != "clocks"]

@@ -42,6 +42,7 @@ class MailboxRunner:
         self._thread: threading.Thread | None = None
         self._standing_by = False
         self._rounds: _Rounds | None = None
+        self.caught_up = False  # whether what came while we were down has been handled, here or by another daemon
 
     # ---------------------------------------------------------------- whose it is
 
@@ -73,6 +74,7 @@ class MailboxRunner:
         """Another has it: let go of everything, and say so once."""
         self._mailbox.close()
         self._rounds = None
+        self.caught_up = True
         if not self._standing_by:
             self._standing_by = True
             holder = self._daemon.duty.holder(self.name)
@@ -105,6 +107,7 @@ class MailboxRunner:
                     if not self._mailbox.connected:
                         self._connect()
                     self._made().once()
+                    self.caught_up = True
                     daemon.silence.works(self.name)
                     waits = pauses()
                     self._mailbox.select(self._box.folder)
