@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -70,7 +70,7 @@ class Oracle:
         elif day in self._calendar.days_off:
             texts = []
         else:
-            texts = self._calendar.windows.get(("mon tue wed thu fri sat sun").split()[day.weekday()], [])  # type: ignore[call-overload]
+            texts = self._calendar.windows.get(["mon", "tue", "wed", "thu", "fri", "sat", "sun"][day.weekday()], [])  # type: ignore[call-overload]
         found = []
         for text in texts:
             start, end = ([int(part) for part in clock.split(":")] for clock in text.split("-"))

@@ -62,7 +62,7 @@ def decide(
                         evidence=reading.kind.evidence)  # fmt: skip
     if sender.staff:
         return Decision("ignored", "ready", ("staff",), lifecycle.NOTHING)
-    if sender.status != directory.AUTHORIZED:
+    if sender.status != directory.AUTHORIZED and not _let_in(case):
         deployment = sender.contact.deployment if sender.contact else rules.pack.policy.fallback_deployment
         return replace(_refuse_sender(case), missing=missing(reading, rules, deployment))
     if reading.kind.value == "thanks":
@@ -102,6 +102,13 @@ def requirement(reading: Reading, rules: Rules, deployment: str | None) -> Requi
 
 
 # ---------------------------------------------------------------- who may not ask
+
+
+def _let_in(case: Case) -> bool:
+    """Whether staff accepted this ticket although its partner's support has lapsed or is suspended."""
+    ticket = case.history.ticket
+    lapsed = case.sender.status in (directory.UNSUBSCRIBED, directory.SUSPENDED)
+    return lapsed and ticket is not None and "accept" in ticket.settled
 
 
 def _refuse_sender(case: Case) -> Decision:
@@ -154,8 +161,9 @@ def _request(case: Case) -> Decision:
     have = ticket.fields if ticket else frozenset()
     absent = missing(reading, rules, deployment, have)
     several = _several(case)
-    asked_before = ticket.asked if ticket else 0
-    may_ask = asked_before < rules.pack.policy.ask_at_most
+    accepted = ticket is not None and "accept" in ticket.settled  # staff takes it as it is
+    may_ask = not accepted and (ticket.asked if ticket else 0) < rules.pack.policy.ask_at_most
+    request_type, severity = _gravity(case)
     known = have | {name for name in rules.pack.field_by_id if reading.has(name)}
     base = Decision(
         lifecycle.OPEN,
@@ -165,25 +173,28 @@ def _request(case: Case) -> Decision:
         missing=absent,
         evidence=_evidence(reading, absent, rules),
         flags=_flags(case),
-        severity=reading.severity.value or (ticket.severity if ticket else None),
+        severity=severity,
         service=_kept(reading.service.value, ticket.service if ticket else None),
-        request_type=_kept(reading.request_type.value, ticket.request_type if ticket else None, unknown="other"),
+        request_type=request_type,
         out_of_scope=_scope(case),
         deployment=deployment,
         language=_language(case)[0],
         fields=frozenset(known),
     )
-    refused = _refused_row(case, base)
+    refused = None if accepted else _refused_row(case, base)
     if refused:
         return refused
     split = several if rules.pack.policy.questions == "split" else ()
     if several and not split and may_ask:
-        return _ask(case, base, "several", "several-questions", Facts(questions=several, missing=absent))
+        facts = Facts(questions=several, missing=absent)
+        return _ask(
+            case, replace(base, deployment=None if choose else deployment), "several", "several-questions", facts
+        )
     if (absent or choose) and may_ask:
         facts = Facts(missing=absent, choose_deployment=choose, one_of=_one_of(case, absent, deployment))
-        return _ask(case, base, "incomplete", "incomplete", facts)
+        return _ask(case, replace(base, deployment=None if choose else deployment), "incomplete", "incomplete", facts)
     flags, reasons = base.flags, base.reasons
-    if absent or choose or (several and not split):
+    if not accepted and (absent or choose or (several and not split)):
         flags, reasons = (*flags, "incomplete"), ("asked-enough",)
     return _accept(case, replace(base, flags=flags, reasons=reasons, split=split))
 
@@ -252,13 +263,30 @@ def _deployment(case: Case) -> tuple[str | None, tuple[str, ...]]:
     """Which deployment the mail is about, and the choices when that cannot be told."""
     ticket, told = case.history.ticket, case.reading.deployment.value
     own = tuple(dict.fromkeys(contact.deployment for contact in case.sender.contacts))
-    if told in own:
+    settled = ticket is not None and "deployment" in ticket.settled
+    if told in own and not settled:
         return told, ()
     if ticket and ticket.deployment:
         return ticket.deployment, ()
     if len(own) > 1:
         return own[0], own
     return (own[0] if own else case.rules.pack.policy.fallback_deployment), ()
+
+
+def _gravity(case: Case) -> tuple[str | None, str | None]:
+    """Request type and severity. A ticket that began as an incident stays one while nobody has answered, and keeps
+    its severity unless the partner's words name another; what staff settled stays in any case.
+    """
+    reading, ticket = case.reading, case.history.ticket
+    if ticket is None:
+        return reading.request_type.value, reading.severity.value
+    if "severity" in ticket.settled:
+        return ticket.request_type, ticket.severity
+    if ticket.severity and ticket.state in (lifecycle.OPEN, lifecycle.AWAITING):
+        said = reading.severity.value if reading.severity.evidence else None
+        return ticket.request_type, said or ticket.severity
+    request_type = _kept(reading.request_type.value, ticket.request_type, unknown="other")
+    return request_type, reading.severity.value or (ticket.severity if request_type == ticket.request_type else None)
 
 
 def _several(case: Case) -> tuple[str, ...]:
