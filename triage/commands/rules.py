@@ -113,15 +113,14 @@ def diff(context: Context, old: Path, new: Path, mail: tuple[Path, ...], as_json
     \b
     triage rules diff rules/acme rules/acme-next archive.mbox
     """
-    folders = packs.find(str(old), Path()), packs.find(str(new), Path())
-    loaded = [packs.load(folder) for folder in folders]
+    loaded = [packs.load(packs.find(str(folder), Path())) for folder in (old, new)]
     partners, desk = _partners(context, loaded[0]), context.desk()
     if not len(partners):
         click.echo("no partner file is configured: every sender is taken for an authorized partner", err=True)
     changed: list[Changed] = []
     unreadable: list[Fault] = []
     number = 0
-    for result in _progress(_compared(folders, partners, desk, mail)):
+    for result in _progress(_compared(loaded, partners, desk, mail)):
         if isinstance(result, Fault):
             unreadable.append(result)
             continue
@@ -143,11 +142,11 @@ def _partners(context: Context, pack: Pack) -> Directory:
 
 
 def _compared(
-    folders: tuple[Path, Path], partners: Directory, desk: Desk, mail: Sequence[Path]
+    loaded: Sequence[Pack], partners: Directory, desk: Desk, mail: Sequence[Path]
 ) -> Iterator[Changed | Fault | None]:
     """A result for each mail, in order, from as many processes as there are processors."""
     workers = os.cpu_count() or 1
-    with ProcessPoolExecutor(workers, initializer=_begin, initargs=(folders, partners, desk)) as pool:
+    with ProcessPoolExecutor(workers, initializer=_begin, initargs=(loaded, partners, desk)) as pool:
         waiting: list[Future[list[Changed | Fault | None]]] = []
         for batch in _batches(mail):
             waiting.append(pool.submit(_batch, batch))
@@ -176,14 +175,14 @@ def _batches(mail: Sequence[Path]) -> Iterator[list[tuple[str, bytes | Fault]]]:
 _bench: Bench | None = None  # of a worker process, made once
 
 
-def _begin(folders: tuple[Path, Path], partners: Directory, desk: Desk) -> None:
+def _begin(loaded: Sequence[Pack], partners: Directory, desk: Desk) -> None:
     """What a worker process does first."""
     from triage.adapters.holidays import holiday_dates
     from triage.core.clock import make_rules
     from triage.core.compare import Bench
 
     global _bench
-    old, new = (make_rules(packs.load(folder), holiday_dates) for folder in folders)
+    old, new = (make_rules(pack, holiday_dates) for pack in loaded)
     _bench = Bench.of(old, new, desk, partners)
 
 
