@@ -2,25 +2,45 @@
 
 A reader process holds the pack and turns bytes into an Email and its Reading; it touches neither mailbox nor
 database. Whatever happens to it (a hang, a crash, no memory) is the failure of the one mail it had in hand.
+
+It is treated as if a mail could take it over: it is started without the passwords of the environment and without our
+connections, may write no file and take no more than its share of memory, and what it sends back may be made of our
+nouns only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import multiprocessing
+import os
+import pickle
+import resource
+import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from triage.core import model
+from triage.core.errors import Temporary
 from triage.core.model import Desk, Email, Reading
 from triage.core.pack import Pack
 
 _AHEAD = 4  # mails per reader that may wait for an earlier one to be done
+_START_SECONDS = 120.0  # until a reader must be ready: machines can be slow, and it loads much
+_ALONE_SECONDS = 30  # beyond the limit for a mail: then a reader that nobody ends any more ends itself
+_MEMORY = 3_000_000_000  # bytes of addresses that a reader may use
+_SECRET_NAMES = ("PASSWORD", "PASSFILE", "SECRET", "TOKEN", "CREDENTIAL", "TRIAGE_")
+_PRELOADED = ["triage.adapters.readers", "triage.adapters.mime", "triage.core.reading.read"]
+_LONGEST_ANSWER = 200_000_000  # bytes
+_PLAIN = {("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta"), ("builtins", "frozenset")}
 Read = Callable[[bytes, datetime | None], tuple[Email, Reading]]
+Make = Callable[[Pack, Desk], Read]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,48 +78,33 @@ def reader(pack: Pack, desk: Desk) -> Read:
 class Readers:
     """A few reader processes. With `count` 0 the work is done here, without a limit of time."""
 
-    def __init__(self, pack: Pack, desk: Desk, count: int, seconds: float) -> None:
-        self._pack, self._desk, self._count, self._seconds = pack, desk, count, seconds
+    def __init__(self, pack: Pack, desk: Desk, count: int, seconds: float, make: Make = reader) -> None:
+        """`seconds` for each mail. `make` makes the work, in the reader's process; tests hand in worse ones."""
+        self._pack, self._desk, self._count, self._seconds, self._make = pack, desk, count, seconds, make
         self._children: list[_Child] = []
         self._here: Read | None = None
+        if count:
+            _prepare()
 
     def read(self, jobs: Iterable[Job]) -> Generator[Done, None, None]:
-        """Read all of them; results come in the order of the jobs, and jobs are taken only as fast as they are read."""
+        """Read all of them; results come in the order of the jobs, and jobs are taken only as fast as they are read.
+
+        Raises Temporary when no reader can be started.
+        """
         if not self._count:
             yield from (self._alone(job) for job in jobs)
             return
         self.start()
         try:
-            yield from self._side_by_side(jobs)
+            yield from self._in_order(iter(jobs))
         finally:
-            for child in self._children:  # left in the middle: what it reads now must not answer a later job
-                if child.job:
-                    child.give_up("nobody waits for it")
+            if any(child.job for child in self._children):
+                self.close()  # nobody waits for these answers: they must not be taken for those to later jobs
 
     def start(self) -> None:
         """Begin the reader processes, so that the first mail need not wait for them."""
         if not self._children:
-            self._children = [_Child(self._pack, self._desk) for _ in range(self._count)]
-
-    def _side_by_side(self, jobs: Iterable[Job]) -> Generator[Done, None, None]:
-        waiting = iter(jobs)
-        order: deque[int] = deque()  # keys of the jobs that were given out, first in first out
-        results: dict[int, Done] = {}
-        more = True
-        while more or order:
-            for child in self._children:
-                if child.job or not more or len(order) >= _AHEAD * self._count:
-                    continue
-                job = next(waiting, None)
-                if job is None:
-                    more = False
-                else:
-                    order.append(job.key)
-                    child.give(job)
-            if any(child.job for child in self._children):
-                self._collect(results)
-            while order and order[0] in results:
-                yield results.pop(order.popleft())
+            self._children = [_Child(self._pack, self._desk, self._seconds, self._make) for _ in range(self._count)]
 
     def use(self, pack: Pack) -> None:
         """Read by this pack from now on."""
@@ -112,56 +117,87 @@ class Readers:
             child.end()
         self._children = []
 
+    def _in_order(self, waiting: Iterator[Job]) -> Iterator[Done]:
+        order: deque[int] = deque()  # numbers of the jobs that were given out, first in first out
+        results: dict[int, Done] = {}
+        number, more = 0, True
+        while more or order:
+            for child in self._children:
+                if child.job or not more or len(order) >= _AHEAD * self._count:
+                    continue
+                job = next(waiting, None)
+                if job is None:
+                    more = False
+                else:
+                    number += 1
+                    order.append(number)
+                    child.give(number, job)
+            if any(child.job for child in self._children):
+                self._collect(results)
+            while order and order[0] in results:
+                yield results.pop(order.popleft())
+
     def _alone(self, job: Job) -> Done:
-        self._here = self._here or reader(self._pack, self._desk)
+        self._here = self._here or self._make(self._pack, self._desk)
         return _done(self._here, job)
 
     def _collect(self, results: dict[int, Done]) -> None:
         """Wait until a reader has an answer, or has taken too long."""
         busy = [child for child in self._children if child.job]
-        now = time.monotonic()
-        first_limit = min(child.since for child in busy) + self._seconds
-        ready = wait([child.pipe for child in busy], max(0.0, first_limit - now))
+        first_limit = min(child.limit for child in busy)
+        ready = wait([child.pipe for child in busy], max(0.0, first_limit - time.monotonic()))
         for child in busy:
+            number = child.number
             if child.pipe in ready:
                 done = child.take()
-            elif time.monotonic() - child.since >= self._seconds:
+            elif time.monotonic() >= child.limit:
                 done = child.give_up(f"took longer than {self._seconds:g} seconds to read")
             else:
                 continue
-            results[done.key] = done
+            if done:
+                results[number] = done
 
 
 class _Child:
-    """One reader process."""
+    """One reader process. It says `ready` once; the time of a mail counts from then on."""
 
-    def __init__(self, pack: Pack, desk: Desk) -> None:
-        self._pack, self._desk = pack, desk
+    def __init__(self, pack: Pack, desk: Desk, seconds: float, make: Make) -> None:
+        self._arguments, self._seconds = (pack, desk, seconds, make), seconds
         self.job: Job | None = None
-        self.since = 0.0
+        self.number = 0
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["triage.adapters.readers", "triage.adapters.mime", "triage.core.reading.read"])
-        self.pipe, theirs = context.Pipe()
-        args = (theirs, self._pack, self._desk)
-        self._process = context.Process(target=_serve, args=args, daemon=True, name="reader")
-        self._process.start()
+        try:
+            self.pipe, theirs = context.Pipe()
+            self._process = context.Process(target=_serve, args=(theirs, *self._arguments), daemon=True, name="reader")
+            self._process.start()
+        except (OSError, EOFError) as error:
+            raise Temporary(f"no reader process can be started: {error}") from error
         theirs.close()
+        self._ready = False
+        self.limit = time.monotonic() + _START_SECONDS
 
-    def give(self, job: Job) -> None:
-        self.job, self.since = job, time.monotonic()
-        with contextlib.suppress(OSError):  # it is gone: taking its answer says so
-            self.pipe.send((job.raw, job.received))
+    def give(self, number: int, job: Job) -> None:
+        self.job, self.number = job, number
+        if self._ready:
+            self._send()
 
-    def take(self) -> Done:
-        """The answer to the job in hand."""
+    def take(self) -> Done | None:
+        """The answer to the job in hand; None when it only said that it is ready for it."""
         assert self.job is not None
         try:
-            email, reading, failure = self.pipe.recv()
+            said = _Answer(io.BytesIO(self.pipe.recv_bytes(_LONGEST_ANSWER))).load()
         except (EOFError, OSError):
             return self.give_up("ended the process that read it")
+        except Exception as error:  # whatever it sent: no answer
+            return self.give_up(f"was answered with what is no reading: {type(error).__name__}")
+        if not self._ready:
+            self._ready = True
+            self._send()
+            return None
+        email, reading, failure = said
         done = Done(self.job.key, email, reading, failure)
         self.job = None
         return done
@@ -169,6 +205,9 @@ class _Child:
     def give_up(self, why: str) -> Done:
         """End the process, start another."""
         assert self.job is not None
+        if not self._ready:
+            self.end()
+            raise Temporary(f"a reader process did not come up within {_START_SECONDS:g} seconds, or ended before")
         done = Done(self.job.key, None, None, why)
         self.job = None
         self.end()
@@ -180,21 +219,70 @@ class _Child:
         self._process.kill()
         self._process.join(5)
 
+    def _send(self) -> None:
+        assert self.job is not None
+        self.limit = time.monotonic() + self._seconds
+        with contextlib.suppress(OSError):  # it is gone: taking its answer says so
+            self.pipe.send((self.job.raw, self.job.received))
 
-def _serve(pipe: Connection, pack: Pack, desk: Desk) -> None:
+
+class _Answer(pickle.Unpickler):
+    """What a reader sends: our nouns, times and plain values. Anything else would be code of the reader's choice."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        noun = getattr(model, name, None) if module == model.__name__ else None
+        if isinstance(noun, type) and noun.__module__ == module:
+            return noun
+        if (module, name) in _PLAIN:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of a reading")
+
+
+def _prepare() -> None:
+    """Start the server that forks readers, once, without the secrets that the environment may hold."""
+    multiprocessing.set_forkserver_preload(_PRELOADED)
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if _secret(name)}
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.update(hidden)
+
+
+def _secret(name: str) -> bool:
+    return any(part in name.upper() for part in _SECRET_NAMES)
+
+
+def _serve(pipe: Connection, pack: Pack, desk: Desk, seconds: float, make: Make) -> None:
     """The life of a reader process: a mail in, its reading out, until the pipe is closed."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the daemon decides when we end
-    work = reader(pack, desk)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for name in [name for name in os.environ if _secret(name)]:
+        del os.environ[name]
+    work = make(pack, desk)
+    with contextlib.suppress(Exception):  # what is made for the first mail only is made before any waits
+        work(_FIRST_MAIL, None)
+    _confine()
+    pipe.send_bytes(pickle.dumps("ready"))
     while True:
         try:
             raw, received = pipe.recv()
         except (EOFError, OSError):
             return
+        signal.alarm(int(seconds) + _ALONE_SECONDS)  # a daemon that was killed ends nobody
         done = _done(work, Job(0, raw, received))
-        answer: tuple[Any, ...] = (done.email, done.reading, done.failure)
-        pipe.send(answer)
+        signal.alarm(0)
+        pipe.send_bytes(pickle.dumps((done.email, done.reading, done.failure), pickle.HIGHEST_PROTOCOL))
+
+
+_FIRST_MAIL = b"From: a@b.example\nSubject: Hello\n\nThe report does not open since this morning, why?\n"
+
+
+def _confine() -> None:
+    """No file that it writes, no core file, no more memory than its share."""
+    for what, most in ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, _MEMORY)):
+        with contextlib.suppress(ValueError, OSError):  # a tighter limit holds already
+            resource.setrlimit(what, (most, most))
 
 
 def _done(work: Read, job: Job) -> Done:
