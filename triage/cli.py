@@ -124,9 +124,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """One command. Returns the exit status."""
     try:
-        _main.main(args=_config_first(arguments), prog_name="triage", standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
+        # A command that ends with click's Exit: its status is what main returns here.
+        status = _main.main(args=_config_first(arguments), prog_name="triage", standalone_mode=False)
+        return status if isinstance(status, int) else 0
     except click.ClickException as error:
         error.show()
         return 2
@@ -141,7 +141,6 @@ def run(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 1
-    return 0
 
 
 def _fail(message: str, status: int) -> int:

@@ -103,6 +103,16 @@ def identify(
     return Sender(address, name, status, partners[0], usable, False, verified, status if status != AUTHORIZED else "")
 
 
+def assumed(email: Email, deployment: str) -> Sender:
+    """The sender as if he were an authorized partner with this deployment: to see what would be decided then."""
+    first = email.from_[0] if email.from_ else Address("")
+    doubt = _doubt(email)
+    if doubt:
+        return Sender(first.address, first.name, UNAUTHENTICATED, reason=doubt)
+    contact = Contact(partner=first.domain, deployment=deployment, address=first.address)
+    return Sender(first.address, first.name, AUTHORIZED, first.domain, (contact,))
+
+
 def _doubt(email: Email) -> str:
     """Why it cannot be said whose address stands in From; "" when it can."""
     if len(email.from_) > 1 or "several-from" in email.defects:
