@@ -1,43 +1,12 @@
-"""What commands show in a terminal: a decision, a list of tickets, a ticket's story. Plain text that also greps."""
+"""What commands show in a terminal: a list of tickets, a ticket's story, the log. Plain text that also greps."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from triage.core.text import one_line
-
-_WIDTH = 100
-
-
-def explanation(found: Mapping[str, Any]) -> str:
-    """One mail as `triage explain` shows it: what it says, what is done, and for each label the words behind it."""
-    if found["kind"] is None:
-        return f"{found['file']}\n  cannot be read: {found['error']}\n"
-    confidence = found["confidence"]
-    lines = [found["file"], _pair("From", f"{found['from']}  ({_sender(found)})"), _pair("Subject", found["subject"])]
-    lines.append("")
-    for label in ("kind", "language", "request_type", "service", "out_of_scope", "severity", "courtesy"):
-        value = "-" if found[label] is None else str(found[label])
-        lines.append(_pair(label, f"{value:<22} {_sure(confidence.get(label))}  {_because(found, label)}".rstrip()))
-    lines.append(_pair("questions", str(len(found["questions"]))))
-    if len(found["questions"]) > 1:
-        lines += [f"{'':16}{number}. {one_line(text, 120)}" for number, text in enumerate(found["questions"], 1)]
-    lines.append(_pair("fields", ", ".join(name for name, there in found["fields"].items() if there) or "none"))
-    for name in found["fields"]:
-        because = _because(found, name)
-        if because:
-            lines.append(f"{'':16}{name}: {because}")
-    lines.append(_pair("missing", ", ".join(found["missing"]) or "nothing"))
-    lines += ["", _pair("Decision", _decision(found))]
-    if found["reply"]:
-        lines += ["", f"  Reply to {found['reply']['to']}: {found['reply']['subject']}", ""]
-        lines += [textwrap.indent(_wrapped(found["reply"]["text"]), "  | ", lambda line: True)]
-    else:
-        lines.append("  No reply goes out.")
-    return "\n".join(lines) + "\n"
 
 
 def ticket_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -119,37 +88,6 @@ def log_line(record: Mapping[str, Any]) -> str:
 
 def _pair(name: str, value: str) -> str:
     return f"  {name:<14}{value}"
-
-
-def _sure(confidence: float | None) -> str:
-    return f"{confidence:4.0%}" if confidence is not None else "    "
-
-
-def _because(found: Mapping[str, Any], label: str) -> str:
-    """The words that led to a label, quoted."""
-    words = [
-        one_line(one["matched"], 48)
-        for one in found["evidence"]
-        if one["matched"] and (one["rule"].split(".")[0] == label or f".{label}." in f".{one['rule']}.")
-    ]
-    return ", ".join(f'"{word}"' for word in dict.fromkeys(words[:4]))
-
-
-def _sender(found: Mapping[str, Any]) -> str:
-    sender = found["sender"]
-    return str(sender["status"]) + (f", {sender['partner']}" if sender["partner"] else "")
-
-
-def _decision(found: Mapping[str, Any]) -> str:
-    decision = found["decision"]
-    said = f"{decision['state']}: {', '.join(decision['reasons'])}"
-    if decision["due"]:
-        said += f"; due {decision['due']}, {'guaranteed' if decision['guaranteed'] else 'not guaranteed'}"
-    return said
-
-
-def _wrapped(text: str) -> str:
-    return "\n".join("\n".join(textwrap.wrap(line, _WIDTH)) if line else "" for line in text.rstrip().split("\n"))
 
 
 def _time(at: datetime | None) -> str:
