@@ -175,5 +175,7 @@ def host() -> str:
 
 def shown(url: str) -> str:
     """A database URL without its password."""
-    head, at, tail = url.rpartition("@")
-    return f"{head.split('://')[0]}://…@{tail}" if at else url
+    if url.startswith("sqlite:"):
+        return url
+    head, at, tail = url.partition("?")[0].rpartition("@")
+    return f"{head.split('://')[0]}://…@{tail}" if at else tail

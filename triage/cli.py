@@ -141,10 +141,18 @@ def run(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 1
+    except Exception as error:  # a fault of ours: told in a line like any other, its place without values
+        from triage.events import places
+
+        return _fail(f"a fault in triage: {type(error).__name__} at {' < '.join(reversed(places(error)))}", 1)
 
 
 def _fail(message: str, status: int) -> int:
-    for line in message.split("\n"):
+    """What others wrote may stand in it, a password never: not where a server repeats it either."""
+    from triage.core.text import lines
+    from triage.events import blotted
+
+    for line in lines(blotted(message)).split("\n"):
         click.echo(f"triage: {line}", err=True)
     return status
 

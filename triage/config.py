@@ -11,10 +11,12 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -179,6 +181,16 @@ class Loaded:
         if url.startswith(head) and not url.startswith((head + "/", head + ":memory:")) and url != head:
             return head + str(self.path(url.removeprefix(head)))
         return url
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every password that is configured, so that none is ever shown."""
+        given = [self.config.smtp.password, *(box.password for box in self.config.mailbox)]
+        words = [one.get_secret_value() for one in given]
+        with suppress(ValueError):  # no URL at all: that is said elsewhere
+            parsed = urlsplit(self.config.database.url)
+            words += [parsed.password or "", *parse_qs(parsed.query).get("password", [])]
+        return [word for one in words if one for word in {one, unquote(one)}]
 
     @property
     def var(self) -> Path:

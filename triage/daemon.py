@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from triage import assembly, events
+from triage import assembly, events, permissions
 from triage.adapters.db.leases import holder
 from triage.adapters.db.store import Store
 from triage.adapters.imap import pauses
@@ -131,6 +131,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         troubles: list[TriageError] = []
+        self._log_start()
         for runner in self.runners:
             try:
                 runner.once()
@@ -144,6 +145,7 @@ class Daemon:
             asyncio.run(self._send_all())
         except (Temporary, Permanent, ConfigError, LeaseLost) as error:
             troubles.append(error)
+        events.stopped(reason=str(troubles[0]) if troubles else "once")
         if troubles and not self.stopping.is_set():
             raise troubles[0]
 
@@ -332,6 +334,8 @@ class Daemon:
             database=assembly.shown(self.loaded.database_url),
             mailboxes=[box.name for box in self.settings.mailbox],
         )
+        for said in permissions.exposed(self.loaded):
+            events.trouble("files.exposed", reason=said)
         for box in self.settings.mailbox:
             if not box.trusted_authserv_id:
                 events.trouble(

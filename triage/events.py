@@ -1,27 +1,33 @@
 """The log: a function per event name, JSON lines, for an operator who greps.
 
 An event claims only what is committed. No line ever carries a password, a token, a message body or a line break that
-somebody else wrote: values are JSON strings, stripped of control and bidi characters, and cut.
+somebody else wrote: values are JSON strings, stripped of control and bidi characters, and cut; a password that a
+server repeats in what it says is blotted out.
 
 `bind` gives every line of one mail its message id.
 """
 
 from __future__ import annotations
 
-import json
+import io
 import logging
 import logging.handlers
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from triage.core.text import one_line
+from triage.core.errors import ConfigError
+from triage.core.text import json_line, one_line
 
 _LONGEST = 500  # characters of one value
+_DEEPEST = 4  # values within values
+_A_SECRET = 8  # characters: shorter ones would blot out words
+_SECRETS: list[str] = []
 _LOG = logging.getLogger("triage")
 _BOUND: ContextVar[dict[str, Any]] = ContextVar("bound", default={})  # noqa: B039 - never changed in place
 
@@ -37,25 +43,54 @@ class _JsonLines(logging.Formatter):
         }
         keys = getattr(record, "keys", None)
         if keys is None:
-            line["reason"] = one_line(record.getMessage(), _LONGEST)
+            line["reason"] = _value(record.getMessage())
         else:
             line.update({key: _value(value) for key, value in keys.items() if value is not None})
         if record.exc_info and record.exc_info[1] is not None:
-            line["where"] = _where(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+            line["where"] = places(record.exc_info[1])
+        return json_line(line)
+
+
+class _LogFile(logging.handlers.WatchedFileHandler):
+    """The log file, which nobody else may read, also when it is made anew after a rotation."""
+
+    def _open(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(open(self.baseFilename, "ab", opener=_for_us), self.encoding)
+
+
+def _for_us(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o640)
+
+
+def make_file(path: Path) -> None:
+    """The log file, made 0640 when it is not there yet. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(_for_us(str(path), os.O_CREAT | os.O_WRONLY | os.O_APPEND))
+
+
+def hide(*secrets: str) -> None:
+    """From now on these words stand in no line."""
+    _SECRETS[:] = sorted({one for one in secrets if len(one) >= _A_SECRET}, key=len, reverse=True)
 
 
 def set_up(target: str | Path, level: str) -> None:
     """Send events to a file (made 0640; it may be rotated under us), or to standard output for "-"."""
     handler: logging.Handler
     if str(target) == "-":
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         handler = logging.StreamHandler(sys.stdout)
     else:
         path = Path(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o640, exist_ok=True)
-        handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+        try:
+            make_file(path)
+            handler = _LogFile(path, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"log.file: {path} cannot be written: {error.strerror}; name a file that the daemon may write"
+            ) from None
     handler.setFormatter(_JsonLines())
+    logging.raiseExceptions = False  # a full disk must not put the line on standard error instead
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -159,21 +194,30 @@ def surprise(event: str, error: BaseException, **keys: Any) -> None:
     )
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, depth: int = 0) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, bool | int | float):
         return value
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_value(one) for one in value]
-    return one_line(str(value), _LONGEST)
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return {one_line(str(key), 60): _value(one, depth + 1) for key, one in value.items()}
+    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
+        return [_value(one, depth + 1) for one in value]
+    return one_line(blotted(str(value)), _LONGEST)
 
 
-def _where(exc_info: Any) -> list[str]:
+def blotted(text: str) -> str:
+    """The text without the secrets that are hidden."""
+    for secret in _SECRETS:
+        text = text.replace(secret, "***")
+    return text
+
+
+def places(error: BaseException) -> list[str]:
     """The innermost lines of a traceback: places, no values."""
-    places = []
-    trace = exc_info[2]
+    found = []
+    trace = error.__traceback__
     while trace is not None:
-        places.append(f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}")
+        found.append(f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}")
         trace = trace.tb_next
-    return places[-6:]
+    return found[-6:]

@@ -5,6 +5,7 @@ One key in hexadecimal a line. The first signs; the others, from before a rotati
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -26,14 +27,22 @@ def load(file: Path) -> tuple[bytes, ...]:
 
 
 def rotate(file: Path) -> None:
-    """A new key signs from now on; tokens of the last few keys are still known."""
+    """A new key signs from the daemon's next start on; tokens of the last few keys are still known."""
     old = [key.hex() for key in load(file)]
     _write(file, [secrets.token_hex(32), *old][:_KEPT])
 
 
 def is_private(file: Path) -> bool:
-    """Whether only its owner can read a file."""
-    return not file.exists() or not file.stat().st_mode & 0o077
+    """Whether only its owner can read or change a file."""
+    return not mode(file) & 0o077
+
+
+def mode(file: Path) -> int:
+    """The permissions of a file; 0 when there is none, or none that we may look at."""
+    try:
+        return file.stat().st_mode & 0o777
+    except OSError:
+        return 0
 
 
 def _read(file: Path) -> tuple[bytes, ...]:
@@ -53,18 +62,18 @@ def _read(file: Path) -> tuple[bytes, ...]:
 def _write(file: Path, keys: list[str], exclusive: bool = False) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.{os.getpid()}")
+        temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
             out.write("\n".join(keys) + "\n")
             out.flush()
             os.fsync(out.fileno())
         try:
             if exclusive:
-                os.link(temporary, file)  # another start may have made it meanwhile: then that one holds
-                temporary.unlink()
+                with contextlib.suppress(FileExistsError):  # another start made it meanwhile: then that one holds
+                    os.link(temporary, file)
             else:
                 temporary.replace(file)
-        except FileExistsError:
-            temporary.unlink()
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{file}: the key cannot be written: {error.strerror}") from None

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
-from triage import assembly
+from triage import assembly, events, permissions
 from triage.adapters import keys, packs
 from triage.adapters.db import engine, migrate
+from triage.adapters.free_mail import open_to_anybody
 from triage.adapters.smtp import Mailer
 from triage.cli import Context
 from triage.config import Loaded, Mailbox
 from triage.core.errors import TriageError
 from triage.core.pack import Pack
+from triage.core.text import one_line
 
 
 @dataclass(slots=True)
@@ -32,12 +33,16 @@ class _Findings:
         except TriageError as error:
             self.bad = True
             for line in str(error).split("\n"):
-                click.echo(f"{name:<14} WRONG  {line}")
+                self._say(name, "WRONG", line)
             return
-        click.echo(f"{name:<14} ok     {said}")
+        self._say(name, "ok", said)
 
     def warn(self, name: str, said: str) -> None:
-        click.echo(f"{name:<14} note   {said}")
+        self._say(name, "note", said)
+
+    def _say(self, name: str, word: str, said: str) -> None:
+        """What servers answer is shown in one line, and repeats no password."""
+        click.echo(f"{name:<14} {word:<6} {one_line(events.blotted(said), 1000)}")
 
 
 @click.command()
@@ -50,12 +55,14 @@ def check(context: Context, offline: bool) -> None:
     triage --config /etc/triage.toml check
     """
     loaded: Loaded = context.loaded
+    events.hide(*loaded.secrets)
     findings = _Findings()
     click.echo(f"{'configuration':<14} ok     {loaded.file or 'environment'}")
     found: list[Pack] = []
     findings.ask("rules", lambda: _rules(loaded, found))
     if found:
         findings.ask("partners", lambda: _partners(loaded, found[0]))
+    findings.ask("staff", lambda: _staff(loaded))
     findings.ask("database", lambda: _database(loaded))
     findings.ask("key", lambda: _key(loaded))
     findings.ask("log", lambda: _log(loaded))
@@ -84,6 +91,16 @@ def _partners(loaded: Loaded, pack: Pack) -> str:
     return f"{len(directory.partners())} partners, {len(directory)} addresses"
 
 
+def _staff(loaded: Loaded) -> str:
+    staff = loaded.config.staff
+    shared = [one for one in staff.addresses if one.startswith("@") and open_to_anybody(one[1:])]
+    if shared:
+        raise TriageError(
+            f"staff.addresses: {', '.join(shared)} gives mailboxes to anybody; list single addresses there"
+        )
+    return f"{len(staff.addresses)} entries, {len(staff.notify)} get warnings by mail"
+
+
 def _database(loaded: Loaded) -> str:
     url = assembly.shown(loaded.database_url)
     made = engine.connect(loaded.database_url)
@@ -109,9 +126,7 @@ def _log(loaded: Loaded) -> str:
         return "standard output"
     path = loaded.path(target)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a"):
-            pass
+        events.make_file(path)
     except OSError as error:
         raise TriageError(
             f"log.file: {path} cannot be written: {error.strerror}; name a file that the daemon may write"
@@ -121,9 +136,15 @@ def _log(loaded: Loaded) -> str:
 
 def _notes(loaded: Loaded) -> Iterator[tuple[str, str]]:
     """What is not wrong, but should be known."""
-    if loaded.file and not keys.is_private(loaded.file) and _holds_a_secret(loaded.file):
-        yield "permissions", f"{loaded.file}: others can read its passwords; run chmod 600 {loaded.file}"
+    for said in permissions.exposed(loaded):
+        yield "permissions", said
     for box in loaded.config.mailbox:
+        if box.own_lists and not box.trusted_authserv_id:
+            yield (
+                "senders",
+                f"{box.name}: nothing vouches for mailbox.own_lists without mailbox.trusted_authserv_id; mail whose "
+                "sender the group rewrote is refused",
+            )
         if not box.trusted_authserv_id:
             yield (
                 "senders",
@@ -132,10 +153,6 @@ def _notes(loaded: Loaded) -> Iterator[tuple[str, str]]:
             )
     if loaded.config.smtp.tls == "none" and loaded.config.smtp.host not in ("127.0.0.1", "::1", "localhost"):
         yield "smtp", "mail and password leave unencrypted; set smtp.tls to starttls or implicit"
-
-
-def _holds_a_secret(file: Path) -> bool:
-    return "password" in file.read_text("utf-8", "replace").replace("password_file", "")
 
 
 def _mailbox(loaded: Loaded, box: Mailbox) -> str:

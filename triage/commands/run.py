@@ -23,5 +23,6 @@ def run(context: Context, once: bool) -> None:
 
     loaded = context.loaded
     target = loaded.config.log.file
+    events.hide(*loaded.secrets)
     events.set_up(target if target == "-" else loaded.path(target), loaded.config.log.level)
     daemon.run(loaded, once=once)
