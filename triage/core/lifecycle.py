@@ -1,15 +1,10 @@
-"""The life of a ticket: which event leads from where to where. The only place that knows.
+"""The life of a ticket: which event leads from where to where. The only place that knows; drawn in docs/lifecycle.md.
 
-        request              request                    request
-   ┌────────────────┐  ┌────────────────┐        ┌───────────────────┐
-   ▼                │  ▼                │        ▼                   │
- (new) ──request──▶ open ──answered──▶ answered ──expired──▶ closed  │
-   │                │  ▲                │   └──────request────────────┘
-   │ incomplete     │  │ request        │
-   └──────────▶ awaiting_partner ──gave up──▶ closed
-   └──refused──▶ refused ──accepted──▶ open
+    (new) ─▶ open ◀──▶ answered ─▶ closed         a person answers; nobody writes again
+      ├────▶ awaiting_partner ─▶ open, closed     asked for more; given, or given up
+      └────▶ refused ─▶ open, closed              the regulations do not let it through; staff accepts
 
-A closed ticket stays closed: a later mail opens a new one that names it.
+A closed ticket stays closed, unless staff reopens it: a later mail opens a new one that names it.
 """
 
 from __future__ import annotations
@@ -81,6 +76,15 @@ _LEADS = {
 }
 
 
+# As staff is told what cannot be done.
+_SAID = {
+    SPECIALIST_ANSWER: "answered",
+    ACCEPTED: "accepted",
+    STAFF_CLOSED: "closed",
+    STAFF_REOPENED: "reopened",
+}
+
+
 class NotPossible(TriageError):
     """An event that cannot happen to a ticket in this state."""
 
@@ -91,9 +95,10 @@ def after(state: str, event: str) -> str:
         return state
     leads = _LEADS[state]
     if event not in leads:
-        raise NotPossible(
-            f"a ticket that is {state} cannot be {event}: possible are {', '.join(sorted(leads)) or 'none'}"
-        )
+        article = "an" if state[0] in "aeiou" else "a"
+        others = [said for one, said in _SAID.items() if one in leads and one != SPECIALIST_ANSWER]
+        hint = f"; it can be {' or '.join(others)}" if others else ""
+        raise NotPossible(f"{article} {state} ticket cannot be {_SAID.get(event, event)}{hint}")
     return leads[event]
 
 
