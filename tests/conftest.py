@@ -12,11 +12,13 @@ from typing import TypeVar
 
 import pytest
 
+from tests import stores
 from tests.servers import certificates
 from tests.servers.daemon import Missing
 from tests.servers.dovecot import Dovecot
 from tests.servers.postgres import Postgres
 from tests.servers.smtpd import Smtpd
+from triage.adapters.db.store import Store
 
 Server = TypeVar("Server")
 _users = itertools.count(1)
@@ -64,6 +66,21 @@ def postgres() -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> str:
     """The URL of an empty PostgreSQL database."""
     return postgres.new_database()
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """An empty store in memory."""
+    with stores.empty() as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """An empty store, on SQLite and on PostgreSQL: for what depends on the database."""
+    url = stores.IN_MEMORY if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    with stores.empty(url) as made:
+        yield made
 
 
 @pytest.fixture
