@@ -40,7 +40,7 @@ def story(
     """A ticket as a timeline."""
     lines = [
         f"Ticket #{row['number']}  {one_line(row['subject'], 80)}",
-        _pair("partner", f"{one_line(row['partner'])} <{row['requester']}>"),
+        _pair("partner", f"{one_line(row['partner'])} <{one_line(row['requester'], 320)}>"),
         _pair("state", row["state"] + (f", flags: {', '.join(row['flags'])}" if row["flags"] else "")),
         _pair("labels", _labels(row)),
         _pair("given", ", ".join(row["fields"]) or "nothing yet"),
@@ -118,7 +118,7 @@ def _mail(mail: Mapping[str, Any]) -> str:
     ]
     lines = [head, f"read as {', '.join(values)}; gave {', '.join(reading.get('fields', [])) or 'nothing'}"]
     lines.append(f"decided {reading.get('state')}: {', '.join(reading.get('reasons', []))}")
-    because = [f"{rule} ({clause}): {words}" for rule, clause, words in reading.get("evidence", [])[:6]]
+    because = [f"{rule} ({clause}): {one_line(words, 80)}" for rule, clause, words in reading.get("evidence", [])[:6]]
     return "\n".join([*lines, *(f"because {one}" for one in because)])
 
 
@@ -131,5 +131,5 @@ def _promise(one: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(str(one) for one in value)
+        return one_line(",".join(str(one) for one in value), 120)
     return one_line(str(value), 120)

@@ -15,16 +15,23 @@ from triage.core.errors import ConfigError
 def forget(context: Context, address: str, yes: bool) -> None:
     """Remove what is stored of a person: tickets he opened, mails, replies to him, kept bytes.
 
-    Mail on the mail server is not touched.
+    In other people's tickets his address is blotted out. Mail on the mail server, the partner file and the log files
+    are not touched: the log goes with its rotation.
 
     \b
     triage forget ana@partner.example
     """
     from triage import assembly
+    from triage.core.directory import untagged
+    from triage.core.text import ascii_domain
 
-    address = address.strip().lower()
-    if "@" not in address.strip("@"):
-        raise ConfigError(f"{address!r} is not a mailbox")
+    local, at, domain = address.strip().lower().rpartition("@")
+    if not at or not local or "@" in local or not domain:
+        raise ConfigError(f"{address!r} is not a mailbox, such as ana@partner.example")
+    try:
+        address = untagged(f"{local}@{ascii_domain(domain)}")
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     loaded = context.loaded
     store, raws = assembly.store(loaded, upgrade=False), assembly.raws(loaded)
     if not yes:
@@ -33,5 +40,8 @@ def forget(context: Context, address: str, yes: bool) -> None:
         gone = tx.people.forget(address)
     for fingerprint in gone.fingerprints:
         raws.drop(fingerprint)
+    store.settle()
     store.close()
     click.echo(f"{address}: {gone.tickets} tickets, {len(gone.fingerprints)} mails and {gone.replies} replies removed")
+    if loaded.config.partners.file and assembly.directory(loaded, context.pack()).contacts(address):
+        click.echo(f"{address} still stands in {loaded.path(loaded.config.partners.file)}: take the line out there")

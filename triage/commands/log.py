@@ -14,6 +14,7 @@ import click
 
 from triage.cli import Context
 from triage.core.errors import ConfigError
+from triage.core.text import lines
 
 
 @click.command()
@@ -49,7 +50,7 @@ def log(
             continue
         if start and _time(record) < start:
             continue
-        click.echo(line if as_json else report.log_line(record))
+        click.echo(lines(line if as_json else report.log_line(record)))
 
 
 def _lines(file: Path, follow: bool) -> Iterator[str]:

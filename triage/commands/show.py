@@ -9,6 +9,7 @@ import click
 
 from triage.cli import Context
 from triage.core.errors import TriageError
+from triage.core.text import lines
 
 
 @click.command()
@@ -33,7 +34,7 @@ def show(context: Context, number: str) -> None:
         mails = [_fields(mail) for mail in tx.mails.of_ticket(ticket)]
         promises = [_fields(promise) for promise in tx.clocks.promises_of(ticket)]
     store.close()
-    click.echo(report.story(row, events, mails, promises))
+    click.echo(lines(report.story(row, events, mails, promises)))
 
 
 def _fields(value: Any) -> dict[str, Any]:

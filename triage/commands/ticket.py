@@ -9,6 +9,7 @@ import click
 from triage.cli import Context
 from triage.core.commands import Command
 from triage.core.errors import ConfigError, TriageError
+from triage.core.text import one_line
 
 
 @click.command()
@@ -70,4 +71,4 @@ def ticket(
     telling.say()
     store.close()
     for line in done:
-        click.echo(line)
+        click.echo(one_line(line, 1000))

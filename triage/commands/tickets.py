@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from triage.cli import Context
 from triage.core.lifecycle import ANSWERED, AWAITING, CLOSED, OPEN, REFUSED, STATES
+from triage.core.text import json_line
 
 
 @click.command()
@@ -50,7 +50,7 @@ def tickets(
     store.close()
     if as_json:
         for row in rows:
-            click.echo(json.dumps({key: _plain(value) for key, value in row.items()}, ensure_ascii=False))
+            click.echo(json_line({key: _plain(value) for key, value in row.items()}))
     else:
         click.echo(report.ticket_table(rows))
 

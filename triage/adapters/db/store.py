@@ -86,5 +86,15 @@ class Store:
         with translated(), self._reader.connect() as connection:
             yield Transaction(connection, writes=False)
 
+    def settle(self) -> None:
+        """Bring SQLite's journal into its file: what was deleted is left in neither."""
+        if not self.shared:
+            with translated():
+                connection = self.engine.raw_connection()
+                try:
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    connection.close()
+
     def close(self) -> None:
         self.engine.dispose()
