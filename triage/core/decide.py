@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from triage.core import authenticity, clock, directory, lifecycle, threads
+from triage.core import authenticity, clock, directory, grounds, lifecycle, threads
 from triage.core.clock import Rules
 from triage.core.model import NO_HISTORY, Clock, Decision, Email, Evidence, History, Reading, Reply, Sender
 from triage.core.pack import Requirement
@@ -114,7 +114,7 @@ def _let_in(case: Case) -> bool:
 def _refuse_sender(case: Case) -> Decision:
     """Strangers are told to ask their partner, partners why they are refused; a forged address is told nothing."""
     sender, pack = case.sender, case.rules.pack
-    evidence = (Evidence("sender", "partners_only", f"{sender.address}: {sender.status}"),)
+    evidence = (grounds.of_sender(pack, sender),)
     decision = Decision(
         lifecycle.REFUSED, "refused", (sender.reason or sender.status,), lifecycle.NOTHING, evidence=evidence
     )
@@ -187,9 +187,9 @@ def _request(case: Case) -> Decision:
     split = several if rules.pack.policy.questions == "split" else ()
     if several and not split and may_ask:
         facts = Facts(questions=several, missing=absent)
-        return _ask(
-            case, replace(base, deployment=None if choose else deployment), "several", "several-questions", facts
-        )
+        evidence = (*base.evidence, grounds.of_questions(rules.pack, len(several)))
+        base = replace(base, deployment=None if choose else deployment, evidence=evidence)
+        return _ask(case, base, "several", "several-questions", facts)
     if (absent or choose) and may_ask:
         facts = Facts(missing=absent, choose_deployment=choose, one_of=_one_of(case, absent, deployment))
         return _ask(case, replace(base, deployment=None if choose else deployment), "incomplete", "incomplete", facts)
@@ -227,7 +227,8 @@ def _accept(case: Case, base: Decision) -> Decision:
         reasons, flags = (*reasons, "looks-like-a-robot"), (*flags, "robot")
     else:
         reply = _reply(case, "split" if base.split else "accepted", facts)
-    return replace(base, reasons=reasons, flags=flags, clock=running, reply=reply)
+    evidence = (*base.evidence, *grounds.of_clock(case.rules.pack, base, running))
+    return replace(base, reasons=reasons, flags=flags, clock=running, reply=reply, evidence=evidence)
 
 
 def _refused_row(case: Case, base: Decision) -> Decision | None:

@@ -343,6 +343,10 @@ class Pack(Entry):
     def clause_by_id(self) -> dict[str, Clause]:
         return _by_id(self.clauses)
 
+    def carried_by(self, carrier: str) -> str:
+        """The first clause that this carries out, as in "check sender"; "" when none names it."""
+        return next((clause.id for clause in self.clauses if carrier in clause.carriers), "")
+
     def cell(self, service: str, deployment: str | None, *, fault: bool = False) -> Cell | None:
         """What the service table says, of a fault or of anything else.
 
