@@ -294,9 +294,9 @@ def _second_delivery(
     tx: Transaction, email: Email, original: KnownMail, telling: Telling, place: Place
 ) -> tuple[int, str]:
     """The same mail again: by a second alias, after a change of UIDVALIDITY, or put back by a person."""
-    folder = "ignored" if original.filed and original.mailbox == place.mailbox else original.folder
-    if original.uidvalidity != place.uidvalidity and original.mailbox == place.mailbox:
-        folder = original.folder  # the folder was made anew: this may be the only copy
+    same = (original.mailbox, original.uidvalidity) == (place.mailbox, place.uidvalidity)
+    # In a folder that was made anew this may be the only copy; each mailbox has its own.
+    folder = "ignored" if same else original.folder
     telling.event("message.ignored", reason="delivered-before", sender=original.sender)
     mail = record(tx, email, telling.now, place, folder=folder, duplicate_of=original.id, kind=original.kind)
     return mail, folder
