@@ -85,11 +85,10 @@ def test_a_line_that_is_passed_over_has_no_match(pack: Pack) -> None:
     for form in forms(pack):
         pattern = re.compile(form.pattern, re.IGNORECASE if form.ignore_case else 0)
         needs = prefilter.needs(form.pattern)
+        finder = prefilter.Finder([needs.one_of])
         for line in lines:
             plain = prefilter.folded(line)
-            passed = prefilter.digits(line) < needs.digits or (
-                needs.one_of and not any(s in plain for s in needs.one_of)
-            )
+            passed = prefilter.digits(line) < needs.digits or (needs.one_of and not finder.find(plain))
             if passed:
                 assert not pattern.search(line), f"{form.id}: {needs} but {line!r} has a match"
 
@@ -106,13 +105,22 @@ def test_a_line_that_is_passed_over_has_no_match(pack: Pack) -> None:
         (r"\d{3,5}", set(), 3),
         (r"[a-z]*", set(), 0),
         (r"(a|b)?", set(), 0),
-        (r"x(?=needle)", {"x"}, 0),
+        (r"\?|<a[a-z]{1,9}>", {"?", "<a"}, 0),
+        (r"(?:next|p)[a-z]?[:-]", {":", "-"}, 0),
+        (r"x(?=needle)", set(), 0),
         ("İI", {"ii"}, 0),
     ],
 )
 def test_what_a_pattern_needs(pattern: str, one_of: set[str], count: int) -> None:
-    assert prefilter.needs(pattern) == prefilter.Needs(tuple(prefilter.needs(pattern).one_of), count)
-    assert set(prefilter.needs(pattern).one_of) == one_of
+    needs = prefilter.needs(pattern)
+    assert (set(needs.one_of), needs.digits) == (one_of, count)
+
+
+def test_strings_within_each_other_are_all_found() -> None:
+    finder = prefilter.Finder([["he", "xyz"], ["she"], ["hers", "his"], ["er"], ["absent"]])
+    assert finder.find("ushers") == {0, 1, 2, 3}
+    assert finder.find("u sh e rs") == set()
+    assert finder.find("shis xyxyz") == {0, 2}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from triage.core.model import Evidence
 from triage.core.pack import Form, Pack, WordRule
 from triage.core.reading.phrases import Match, Matcher, Tokens, tokens
-from triage.core.reading.prefilter import digits, folded, needs
+from triage.core.reading.prefilter import Finder, digits, folded, needs
 
 _SENTENCE_ENDS = frozenset(".!?;\n¿¡")
 _FAR = 40  # words of a sentence before and behind a match in which it can be silenced
@@ -90,10 +90,23 @@ class Lexicon:
     def __init__(self, rules: Sequence[WordRule], forms: Sequence[Form]) -> None:
         self.rules = tuple(rules)
         self.forms = tuple(map(_Pattern, forms))
+        self._finder = Finder([pattern.needs.one_of for pattern in self.forms])
+        # By whether the line has digits: the forms that demand no string.
+        self._always = [
+            {n for n, one in enumerate(self.forms) if not one.needs.one_of and (some or not one.needs.digits)}
+            for some in (False, True)
+        ]
         silencing = {phrase: 0 for rule in rules for phrase in rule.unless}
         silencing = {phrase: len(rules) + number for number, phrase in enumerate(silencing)}
-        # By rule: the payloads of what silences it.
-        self._unless = [frozenset(silencing[phrase] for phrase in rule.unless) for rule in rules]
+        # By place (in the text, in the subject) and payload: each rule that speaks there, with what silences it.
+        self._heard = [
+            {
+                number: (rule, rule.signal, frozenset(silencing[phrase] for phrase in rule.unless))
+                for number, rule in enumerate(rules)
+                if rule.where in ("any", place)
+            }
+            for place in ("text", "subject")
+        ]
         self._matcher = Matcher(
             [
                 *((number, phrase) for number, rule in enumerate(rules) for phrase in rule.phrases),
@@ -118,31 +131,32 @@ class Lexicon:
             return
         silencers: dict[int, list[Match]] = {}
         for match in matches:
-            if match.payload >= len(self.rules):
-                silencers.setdefault(match.payload, []).append(match)
-        spans, passed_over = said.spans, "text" if in_subject else "subject"
+            if match[0] >= len(self.rules):
+                silencers.setdefault(match[0], []).append(match)
+        spans, heard, hits = said.spans, self._heard[in_subject], found.hits
         for match in matches:
-            if match.payload >= len(self.rules):
+            number, first, last = match
+            if number not in heard:
                 continue
-            rule = self.rules[match.payload]
-            if rule.where == passed_over:
-                continue
-            unless = self._unless[match.payload]
+            rule, signal, unless = heard[number]
             if unless and not unless.isdisjoint(silencers) and _silenced(match, unless, silencers, said.words):
                 continue
-            start, end = spans[match.first][0], spans[match.last - 1][1]
-            found.hits.setdefault(rule.signal, []).append(Hit(rule, text[start:end], start, end, in_subject))
+            start, end = spans[first][0], spans[last - 1][1]
+            hit = Hit(rule, text[start:end], start, end, in_subject)
+            if signal in hits:
+                hits[signal].append(hit)
+            else:
+                hits[signal] = [hit]
 
     def _forms(self, found: Signals, text: str, in_subject: bool) -> None:
-        lines, whole = text.split("\n"), folded(text)
-        counts = [digits(line) for line in lines]
-        wanted = [one for pattern in self.forms if (one := pattern.wanted(text, whole, max(counts)))]
-        if not wanted:
-            return
-        at = 0
-        for line, count, plain in zip(lines, counts, whole.split("\n"), strict=True):
-            for pattern, one_of in wanted:
-                if pattern.may_be_in(line, plain, one_of, count):
+        at, forms = 0, self.forms
+        for line in text.split("\n"):
+            if line:
+                count = digits(line)
+                for number in sorted(self._finder.find(folded(line)) | self._always[count > 0]):
+                    pattern = forms[number]
+                    if count < pattern.needs.digits or (pattern.chars and pattern.chars.isdisjoint(line)):
+                        continue
                     for start, end in pattern.places(line):
                         hit = Hit(pattern.form, line[start:end], at + start, at + end, in_subject)
                         found.hits.setdefault(pattern.form.signal, []).append(hit)
@@ -151,14 +165,13 @@ class Lexicon:
 
 def _silenced(match: Match, unless: frozenset[int], silencers: dict[int, list[Match]], words: Sequence[str]) -> bool:
     """Whether one of these stands in the sentence of a match."""
-    first, last = match.first, match.last
-    while first > 0 and words[first - 1] not in _SENTENCE_ENDS and match.first - first < _FAR:
+    _, begin, end = match
+    first, last = begin, end
+    while first > 0 and words[first - 1] not in _SENTENCE_ENDS and begin - first < _FAR:
         first -= 1
-    while last < len(words) and words[last] not in _SENTENCE_ENDS and last - match.last < _FAR:
+    while last < len(words) and words[last] not in _SENTENCE_ENDS and last - end < _FAR:
         last += 1
-    return any(
-        first <= other.first and other.last <= last for payload in unless for other in silencers.get(payload, ())
-    )
+    return any(first <= other[1] and other[2] <= last for payload in unless for other in silencers.get(payload, ()))
 
 
 class _Pattern:
@@ -167,25 +180,10 @@ class _Pattern:
     def __init__(self, form: Form) -> None:
         self.form = form
         self._pattern = re.compile(form.pattern, re.IGNORECASE if form.ignore_case else 0)
-        self._needs = needs(form.pattern)
-        self._chars = frozenset(form.needs)
+        self.needs = needs(form.pattern)
+        self.chars = frozenset(form.needs)
         self._near = Matcher((0, phrase) for phrase in form.near)
         self._not_near = Matcher((0, phrase) for phrase in form.not_near)
-
-    def wanted(self, text: str, plain: str, count: int) -> tuple[_Pattern, tuple[str, ...]] | None:
-        """Itself, with those strings of the text (`plain`: folded) of which a line must hold one; None: no line can
-        hold a match. No line has more digits than `count`."""
-        one_of = tuple([one for one in self._needs.one_of if one in plain]) or self._needs.one_of
-        return (self, one_of) if self.may_be_in(text, plain, one_of[:1], count) else None
-
-    def may_be_in(self, text: str, plain: str, one_of: Sequence[str], count: int) -> bool:
-        """Whether this text, that has so many digits, can hold a match, as far as can be told at a glance."""
-        if count < self._needs.digits or (self._chars and self._chars.isdisjoint(text)):
-            return False
-        for one in one_of:
-            if one in plain:
-                return True
-        return not one_of
 
     def places(self, line: str) -> Iterator[tuple[int, int]]:
         """Where it stands in a line."""

@@ -166,12 +166,7 @@ def _element(choices: Iterable[str], optional: bool, phrase: str) -> _Element:
 # ---------------------------------------------------------------- the matcher
 
 
-class Match(NamedTuple):
-    """A phrase that was found: which one it was (its payload number), and the tokens it covers."""
-
-    payload: int
-    first: int  # index of the first token
-    last: int  # index after the last token
+Match = tuple[int, int, int]  # the payload number of a phrase that was found, its first token, the one after its last
 
 
 class _Thread(NamedTuple):
@@ -183,15 +178,35 @@ class _Thread(NamedTuple):
     skips: int
 
 
-class _State:
-    """Where the automaton stands: the phrases that may go on, the more wanted way of each first, and what ends here."""
+class _State(dict[int, "_State | None"]):
+    """Where the automaton stands: the phrases that may go on, the more wanted way of each first, and what ends here.
 
-    __slots__ = ("ends", "next", "threads")
+    As a dictionary: the state after a word of each class, made when it is first met; None where nothing goes on.
+    """
 
-    def __init__(self, threads: tuple[_Thread, ...], ends: tuple[int, ...]) -> None:
+    __slots__ = ("_matcher", "ends", "threads")
+
+    def __init__(self, matcher: Matcher, threads: tuple[_Thread, ...], ends: tuple[int, ...]) -> None:
+        self._matcher = matcher
         self.threads = threads
         self.ends = ends  # entries
-        self.next: dict[int, _State | None] = {}  # by the class of the next word; None: nothing goes on
+
+    def __missing__(self, kind: int) -> _State | None:
+        self[kind] = self._matcher.after(self, kind)
+        return self[kind]
+
+
+class _Beginning(dict[int, _State | None]):
+    """The states after a first word, by its class."""
+
+    __slots__ = ("_matcher",)
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+
+    def __missing__(self, kind: int) -> _State | None:
+        self[kind] = self._matcher.begun(kind)
+        return self[kind]
 
 
 class _Vocabulary:
@@ -269,7 +284,7 @@ class Matcher:
         self._takes: list[tuple[int, ...]] = []  # by entry: the number of each step's element
         self._starting: dict[int, list[int]] = {}  # element -> the entries that it begins
         self._states: dict[tuple[tuple[_Thread, ...], tuple[int, ...]], _State] = {}
-        self._first: dict[int, _State | None] = {}  # by the class of the first word
+        self._beginning = _Beginning(self)
         for payload, phrase in phrases:
             self._add(payload, parse(phrase))
 
@@ -289,40 +304,38 @@ class Matcher:
         if self._vocabulary.full or len(self._states) > _MOST_STATES:
             self._vocabulary.forget()
             self._states.clear()
-            self._first.clear()
+            self._beginning.clear()
         found: list[Match] = []
         classes = self._vocabulary.classes(words)
-        first, count = self._first, len(classes)
+        beginning, payloads, count = self._beginning, self._payloads, len(classes)
         for index, kind in enumerate(classes):
-            state = first[kind] if kind in first else self._begin(kind)
+            state = beginning[kind]
             if state is None:
                 continue
-            ends: dict[int, int] = {}
             at = index + 1
+            ends: dict[int, int] = {}
             while True:
                 for entry in state.ends:
                     ends[entry] = at  # a later end is of a more wanted way
                 if at == count:
                     break
-                kind = classes[at]
-                after = state.next
-                state = after[kind] if kind in after else self._go_on(state, kind)
+                state = state[classes[at]]
                 if state is None:
                     break
                 at += 1
             if ends:
-                found += [Match(self._payloads[entry], index, ends[entry]) for entry in sorted(ends)]
+                for entry in sorted(ends) if len(ends) > 1 else ends:
+                    found.append((payloads[entry], index, ends[entry]))
         return found
 
     # ------------------------------------------------------------ making the automaton
 
-    def _begin(self, kind: int) -> _State | None:
+    def begun(self, kind: int) -> _State | None:
         """The state after a first word."""
         entries = {entry for number in self._vocabulary.members[kind] for entry in self._starting.get(number, ())}
-        self._first[kind] = self._state([(entry, [_Thread(entry, 1, 0)]) for entry in sorted(entries)])
-        return self._first[kind]
+        return self._state([(entry, [_Thread(entry, 1, 0)]) for entry in sorted(entries)])
 
-    def _go_on(self, state: _State, kind: int) -> _State | None:
+    def after(self, state: _State, kind: int) -> _State | None:
         """The state after one more word."""
         members = self._vocabulary.members[kind]
         ways: dict[int, list[_Thread]] = {}
@@ -331,8 +344,7 @@ class Matcher:
                 ways.setdefault(entry, []).append(_Thread(entry, step, -skips))
             elif not skips and self._takes[entry][step] in members:
                 ways.setdefault(entry, []).append(_Thread(entry, step + 1, 0))
-        state.next[kind] = self._state(list(ways.items()))
-        return state.next[kind]
+        return self._state(list(ways.items()))
 
     def _state(self, ways: Sequence[tuple[int, list[_Thread]]]) -> _State | None:
         """The state in which these ways of these entries go on. A negative number of skips: one was just used up."""
@@ -354,7 +366,7 @@ class Matcher:
             return None
         key = (tuple(threads), tuple(ends))
         if key not in self._states:
-            self._states[key] = _State(*key)
+            self._states[key] = _State(self, *key)
         return self._states[key]
 
     def _waits(self, thread: _Thread) -> Iterator[_Thread | None]:

@@ -10,6 +10,7 @@ pattern is then searched everywhere, as if this module were not there.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -23,11 +24,8 @@ _DIGIT = re.compile(r"\d")
 class Needs:
     """A line without these has no match."""
 
-    one_of: tuple[str, ...] = ()  # in the form that `folded` gives; empty: nothing is demanded
+    one_of: tuple[str, ...] = ()  # strings in the form that `folded` gives; empty: nothing is demanded
     digits: int = 0  # at least so many
-
-
-NOTHING = Needs()
 
 
 def folded(text: str) -> str:
@@ -49,8 +47,75 @@ def needs(pattern: str) -> Needs:
 
         found = _of(_parser.parse(pattern))
     except (ImportError, AttributeError):
-        return NOTHING
-    return Needs(found.one_of or (), found.digits)
+        return Needs()
+    return Needs(found.one_of if found.one_of and _tells(found.one_of) > _NOTHING else (), found.digits)
+
+
+# ---------------------------------------------------------------- many strings at once
+
+
+class Finder:
+    """Finds of which of many sets a text holds a string, reading it once (Aho and Corasick, 1975)."""
+
+    def __init__(self, sets: Sequence[Sequence[str]]) -> None:
+        alphabet = frozenset(char for strings in sets for string in strings for char in string)
+        self._start = _Node(alphabet)
+        for number, strings in enumerate(sets):
+            for string in strings:
+                node = self._start
+                for char in string:
+                    node = node.longer.setdefault(char, _Node(alphabet))
+                node.sets |= {number}
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """Tell each node which one is behind it, the shorter strings first."""
+        start = self._start
+        waiting = deque([start])
+        while waiting:
+            node = waiting.popleft()
+            for char, longer in node.longer.items():
+                longer.behind = start if node is start else node.behind.after(char)
+                longer.sets |= longer.behind.sets
+                waiting.append(longer)
+
+    def find(self, text: str) -> set[int]:
+        """The numbers of those sets."""
+        found: set[int] = set()
+        node = self._start
+        for char in text:
+            node = node[char]
+            if node.sets:
+                found |= node.sets
+        return found
+
+
+class _Node(dict[str, "_Node"]):
+    """Where a finder stands: it has just read what some strings begin with. As a dictionary: where a character leads,
+    worked out when it is first met."""
+
+    __slots__ = ("_alphabet", "behind", "longer", "sets")
+
+    def __init__(self, alphabet: frozenset[str]) -> None:
+        self._alphabet = alphabet
+        self.longer: dict[str, _Node] = {}
+        self.sets: frozenset[int] = frozenset()  # of which a string ends here
+        self.behind = self  # of what was read, the longest end with which some strings begin, too
+
+    def after(self, char: str) -> _Node:
+        node = self
+        while char not in node.longer and node.behind is not node:
+            node = node.behind
+        return node.longer.get(char, node)
+
+    def __missing__(self, char: str) -> _Node:
+        node = self.after(char)
+        if char in self._alphabet:  # others are too many to be kept
+            self[char] = node
+        return node
+
+
+# ---------------------------------------------------------------- what a pattern demands
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +168,12 @@ def _least(demand: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tells(demand: Sequence[str]) -> tuple[int, int]:
-    return (min(map(len, demand)), -len(demand)) if demand else (0, 0)
+    """How much a demand tells: its strings are long, or few. A single letter is in every line."""
+    shortest = min((0 if len(one) == 1 and one.isalnum() else len(one.strip()) for one in demand), default=0)
+    return (shortest, -len(demand)) if shortest else _NOTHING
+
+
+_NOTHING = (0, 0)
 
 
 def _step(name: str, value: Any) -> _Part:
