@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from triage.core.text import one_line
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[\d.]{2,9}\+00:00")  # as events say it, UTC
 
-def ticket_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A line a ticket."""
+
+def ticket_table(rows: Sequence[Mapping[str, Any]], now: datetime | None = None, width: int = 0) -> str:
+    """A line a ticket: "~" marks a time that is not guaranteed, "!" one that is over. `width` 0: as wide as it gets."""
     if not rows:
         return "no tickets"
     cells = [("ticket", "state", "due (UTC)", "severity", "partner", "subject")]
@@ -18,7 +21,7 @@ def ticket_table(rows: Sequence[Mapping[str, Any]]) -> str:
         (
             f"#{row['number']}",
             row["state"],
-            _time(row["due_at"]) + ("" if row["guaranteed"] or not row["due_at"] else " ~"),
+            _time(row["due_at"]) + _marks(row, now),
             row["severity"] or "-",
             one_line(row["partner"], 24),
             one_line(row["subject"], 48),
@@ -26,9 +29,8 @@ def ticket_table(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
-    )
+    lines = ("  ".join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip() for line in cells)
+    return "\n".join(line if not width or len(line) <= width else f"{line[: width - 1]}…" for line in lines)
 
 
 def story(
@@ -71,16 +73,15 @@ def story(
     return "\n".join(lines)
 
 
-def log_line(record: Mapping[str, Any]) -> str:
-    """An event of the log, readably."""
-    keys = {key: value for key, value in record.items() if key not in ("time", "level", "event")}
-    ticket = keys.pop("ticket", None)
+def log_line(record: Mapping[str, Any], *, full: bool = False) -> str:
+    """An event of the log, readably: when, which ticket, what, and the keys that a person looks for (or all)."""
+    keys = {key: value for key, value in record.items() if key not in ("time", "level", "event", "ticket")}
     level = str(record.get("level", "")).upper()
-    loud = f" {level}" if level in ("WARNING", "ERROR") else ""
-    shown = "  ".join(f"{key}={_short(value)}" for key, value in keys.items())
-    number = f"#{ticket} " if ticket else ""
-    at = str(record.get("time", ""))[:19].replace("T", " ")
-    return f"{at}{loud}  {number}{record.get('event', '?')}  {shown}".rstrip()
+    loud = f"  {level}" if level in ("WARNING", "ERROR") else ""
+    ticket = one_line(str(record.get("ticket") or ""), 20)
+    at = one_line(str(record.get("time", ""))[:19].replace("T", " "))
+    event = one_line(str(record.get("event", "?")), 60)
+    return f"{at}  {'#' + ticket if ticket else '':<7}{event:<24}{loud}  {_keys(keys, full=full)}".rstrip()
 
 
 # ---------------------------------------------------------------- parts
@@ -99,12 +100,31 @@ def _labels(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {row[name]}" for name in names if row[name])
 
 
+_NOISE = frozenset({"message_id", "reply", "pack", "counted_from", "size", "language"})  # for programs, not for people
+_SILENT = "reading"  # the clause of rules that only say how words are understood
+_MAIL_ITSELF = frozenset({"header", "mark", "own"})  # first words of rules that look at the mail, not at its words
+_LABELS = ("kind", "request_type", "service", "severity", "out_of_scope", "courtesy")
+
+
+def _marks(row: Mapping[str, Any], now: datetime | None) -> str:
+    if not row["due_at"]:
+        return ""
+    return ("" if row["guaranteed"] else " ~") + (" !" if now and row["due_at"] <= now else "")
+
+
 def _event(event: str, keys: Mapping[str, Any]) -> str:
-    hidden = ("partner", "pack", "message_id")
-    shown = [
-        f"{key} {_short(value)}" for key, value in keys.items() if key not in hidden and value not in (None, [], "")
-    ]
-    return f"{event}  {', '.join(shown)}".rstrip()
+    shown = {key: value for key, value in keys.items() if key != "partner"}
+    return f"{event:<24}  {_keys(shown)}".rstrip()
+
+
+def _keys(keys: Mapping[str, Any], *, full: bool = False) -> str:
+    """The keys of an event as key=value; what only programs need is left out, or not."""
+    named = {key: value for key, value in keys.items() if value not in (None, [], "") and (full or key not in _NOISE)}
+    sure = named.pop("guaranteed", None)
+    words = [f"{one_line(key, 40)}={_short(value)}" for key, value in named.items()]
+    if sure is not None:
+        words.append("guaranteed" if sure else "not guaranteed")
+    return "  ".join(words)
 
 
 def _mail(mail: Mapping[str, Any]) -> str:
@@ -118,8 +138,23 @@ def _mail(mail: Mapping[str, Any]) -> str:
     ]
     lines = [head, f"read as {', '.join(values)}; gave {', '.join(reading.get('fields', [])) or 'nothing'}"]
     lines.append(f"decided {reading.get('state')}: {', '.join(reading.get('reasons', []))}")
-    because = [f"{rule} ({clause}): {one_line(words, 80)}" for rule, clause, words in reading.get("evidence", [])[:6]]
-    return "\n".join([*lines, *(f"because {one}" for one in because)])
+    return "\n".join([*lines, *_because(reading.get("evidence", []))])
+
+
+def _because(evidence: Iterable[Sequence[str]]) -> list[str]:
+    """The words behind each label, then the clauses behind the decision."""
+    words: dict[str, list[str]] = {}
+    clauses: dict[str, list[str]] = {}
+    for rule, clause, matched in evidence:
+        if clause and clause != _SILENT:
+            clauses.setdefault(clause, []).append(rule)
+            continue
+        first, _, rest = rule.partition(".")
+        label = "kind" if first in _MAIL_ITSELF else next((name for name in _LABELS if rest.startswith(name)), "")
+        if label and not rule.startswith("learned."):
+            words.setdefault(label, []).append(f'"{one_line(matched, 48)}"')
+    lines = [f"{label} by {', '.join(dict.fromkeys(said[:5]))}" for label, said in words.items()]
+    return [*lines, *(f"clause {clause}: {', '.join(dict.fromkeys(rules))}" for clause, rules in clauses.items())]
 
 
 def _promise(one: Mapping[str, Any]) -> str:
@@ -130,6 +165,12 @@ def _promise(one: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
+    """A value on one line; a time to the minute, a text with spaces in quotes."""
     if isinstance(value, list):
         return one_line(",".join(str(one) for one in value), 120)
-    return one_line(str(value), 120)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    words = one_line(str(value), 120)
+    if _TIME.fullmatch(words):
+        return words[:16]
+    return f'"{words}"' if " " in words else words

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Iterator
+import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TextIO
+from itertools import chain
 
 import click
 
@@ -16,65 +14,77 @@ from triage.cli import Context
 from triage.core.errors import ConfigError
 from triage.core.text import lines
 
+_LEVELS = ("debug", "info", "warning", "error")
+_LAST = 20  # lines that --follow begins with
+_COLOURS = {"warning": "yellow", "error": "red"}
+
 
 @click.command()
 @click.option("--ticket", help="Only this ticket's.")
-@click.option("--partner", help="Only this partner's.")
-@click.option("--since", help="Only from then on: ISO 8601, or a span such as 2h, 3d.")
-@click.option("--follow", is_flag=True, help="Go on as the log grows.")
+@click.option("--partner", help="Only this partner's; a part of the name will do.")
+@click.option("--level", type=click.Choice(_LEVELS), default="debug", help="Only this level and above.")
+@click.option("--since", help="Only from then on: ISO 8601, or a span such as 30m, 2h, 3d.")
+@click.option("--follow", is_flag=True, help="The last lines, then those to come. Stop with Ctrl-C.")
+@click.option("--full", is_flag=True, help="All keys, message ids included.")
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are.")
 @click.pass_obj
 def log(
-    context: Context, ticket: str | None, partner: str | None, since: str | None, follow: bool, as_json: bool
+    context: Context,
+    ticket: str | None,
+    partner: str | None,
+    level: str,
+    since: str | None,
+    follow: bool,
+    full: bool,
+    as_json: bool,
 ) -> None:
-    """Show the log readably.
+    """Show the log readably, rotated files included. Times are UTC.
 
     \b
     triage log --ticket 1001
-    triage log --since 2h --follow
+    triage log --level warning --since 1d
+    triage log --follow
     """
     from triage import report
+    from triage.adapters import log_files
 
     loaded = context.loaded
     if loaded.config.log.file == "-":
         raise ConfigError("log.file is standard output: there is no file to show; name one in [log] file")
+    file = loaded.path(loaded.config.log.file)
     start = _since(since) if since else None
-    number = ticket.lstrip("#") if ticket else None
-    for line in _lines(loaded.path(loaded.config.log.file), follow):
-        record = _record(line)
-        if record is None:
-            continue
-        if number and str(record.get("ticket")) != number:
-            continue
-        if partner and record.get("partner") != partner:
-            continue
-        if start and _time(record) < start:
-            continue
-        click.echo(lines(line if as_json else report.log_line(record)))
-
-
-def _lines(file: Path, follow: bool) -> Iterator[str]:
-    """The lines of the log; with `follow` also those to come, across a rotation."""
+    number = ticket.lstrip("#") if ticket else ""
+    colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     try:
-        handle: TextIO = file.open(encoding="utf-8", errors="replace")
+        if not follow:
+            found = log_files.stored(file, start)
+        elif start or number or partner:  # whoever asks for something wants all of it, then what follows
+            found = chain(log_files.earlier(file, start), log_files.growing(file))
+        else:
+            found = log_files.growing(file, _LAST)
+        for line in found:
+            if number not in line:
+                continue
+            record = _record(line)
+            if record is None or not _wanted(record, number, partner, level, start):
+                continue
+            shown = lines(line if as_json else report.log_line(record, full=full))
+            click.echo(click.style(shown, fg=_COLOURS.get(str(record.get("level")))) if colours else shown)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}; `triage run` writes it") from None
-    pending = ""
-    while True:
-        piece = handle.readline()
-        if piece:
-            pending += piece
-            if pending.endswith("\n"):
-                yield pending.rstrip("\n")
-                pending = ""
-            continue
-        if not follow:
-            handle.close()
-            return
-        time.sleep(0.2)
-        if file.exists() and file.stat().st_ino != os.fstat(handle.fileno()).st_ino:
-            handle.close()
-            handle = file.open(encoding="utf-8", errors="replace")
+
+
+def _wanted(record: dict[str, object], number: str, partner: str | None, level: str, start: datetime | None) -> bool:
+    if number and str(record.get("ticket")) != number:
+        return False
+    if partner and partner.casefold() not in str(record.get("partner") or "").casefold():
+        return False
+    named = str(record.get("level"))
+    if named in _LEVELS and _LEVELS.index(named) < _LEVELS.index(level):
+        return False
+    return start is None or _time(record) >= start
 
 
 def _record(line: str) -> dict[str, object] | None:
@@ -87,15 +97,16 @@ def _record(line: str) -> dict[str, object] | None:
 
 def _time(record: dict[str, object]) -> datetime:
     try:
-        return datetime.fromisoformat(str(record.get("time")))
+        at = datetime.fromisoformat(str(record.get("time")))
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _since(text: str) -> datetime:
     unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}.get(text[-1:])
-    if unit and text[:-1].isdigit():
-        return datetime.now(UTC) - timedelta(**{unit: int(text[:-1])})
+    if unit and text[:-1].isdecimal() and len(text) < 8:
+        return datetime.now(UTC) - timedelta(**{unit: min(int(text[:-1]), 50_000)})
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -28,7 +30,8 @@ def tickets(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List tickets: those with a running clock first, by due time. "~" marks a time that is not guaranteed.
+    """List tickets: those with a running clock first, by due time. "~" marks a time that is not guaranteed,
+    "!" one that is over.
 
     \b
     triage tickets --state open --due today
@@ -52,7 +55,8 @@ def tickets(
         for row in rows:
             click.echo(json_line({key: _plain(value) for key, value in row.items()}))
     else:
-        click.echo(report.ticket_table(rows))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        click.echo(report.ticket_table(rows, now, width))
 
 
 def _plain(value: object) -> object:
