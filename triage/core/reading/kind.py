@@ -71,8 +71,11 @@ _lexicon = once_per_pack(_kind_words)
 # ---------------------------------------------------------------- our own words, come back without our headers
 
 
-def _fragments(pack: Pack) -> tuple[str, ...]:
-    """The fixed words of our replies, folded: pieces between variables that are long enough to be nobody else's."""
+def _fragments(pack: Pack) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The fixed words of our replies, folded: pieces between variables that are long enough to be nobody else's.
+
+    With each the words within it: all but the first and the last, which may be parts of longer ones in a text.
+    """
     found: set[str] = set()
     for templates in pack.replies.values():
         for source in templates.values():
@@ -80,7 +83,7 @@ def _fragments(pack: Pack) -> tuple[str, ...]:
                 words = fold(piece).split()
                 if len(words) >= _LONG_PIECE:
                     found.add(" ".join(words))
-    return tuple(sorted(found))
+    return tuple((piece, frozenset(piece.split()[1:-1])) for piece in sorted(found))
 
 
 _TEMPLATE_BREAK = re.compile(r"\{[{%#][^{}]{0,300}[}%#]\}|[.!?:;\n]")
@@ -91,8 +94,9 @@ _own_fragments = once_per_pack(_fragments)
 
 def _own_words(body: Body, email: Email, found: Signals, pack: Pack) -> Label | None:
     """Our reply, sent back to us as if it were new: most of the words are ours, or it acknowledges its own number."""
-    text = " ".join(fold(body.text[:_LOOKED_AT]).split())
-    ours = [piece for piece in _own_fragments(pack) if piece in text]
+    words = fold(body.text[:_LOOKED_AT]).split()
+    text, known = " ".join(words), frozenset(words)
+    ours = [piece for piece, inner in _own_fragments(pack) if inner <= known and piece in text]
     said = sum(map(len, ours))
     if said >= _LONG_SAYING and said * 2 > len(text):
         return Label(machine.LOOP, 0.97, (Evidence("own.reply", "reading", ours[0]),))

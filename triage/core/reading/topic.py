@@ -26,6 +26,7 @@ _HINT = 1.0  # how much more the learned words must say where no rule speaks
 _CERTAIN = 0.45  # how sure the service must be for the scope to follow from it
 _DOUBT = 2.0  # how much less sure a label is than its scores say; so that 0.8 is right in four of five mails
 _UNKNOWN = -6.0  # the learned score of a value that no example mail had
+_LABELS = ("request_type.", "service.", "out_of_scope.", "severity.")  # whose signals are read here
 _NOTHING = "null"  # how the learned weights call a label without a value
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|\S{1,80}@\S{1,120}|<[^<>\n]{1,300}>")
 
@@ -50,6 +51,7 @@ class Topic:
 
 def topic(text: str, subject: str, signals: Signals, asked: Sequence[str], lexicon: Lexicon, pack: Pack) -> Topic:
     """The topic of a mail. `signals` are those of subject and text, `asked` the text of each of its questions."""
+    signals = Signals({name: hits for name, hits in signals.hits.items() if name.startswith(_LABELS)})
     if len(asked) < 2:
         return _one(passage(text, subject, signals, pack), pack)
     return _gravest(
