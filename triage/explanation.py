@@ -217,11 +217,12 @@ def _clauses(decision: Decision, pack: Pack, paint: Paint) -> list[str]:
         if one.clause and one.clause != _SILENT:
             rules.setdefault(one.clause, []).append(one.rule)
     lines = [f"  {paint('Clauses', bold=True)}"] if rules else []
+    column = max([len(clause) for clause in rules] + [0]) + 2
     for clause, named in rules.items():
         known = pack.clause_by_id.get(clause)
         says = text.one_line(known.text, 300) if known else ""
         by = ", ".join(dict.fromkeys(named))
-        lines += _hanging("  ", f"{clause:<{_NAME + 8}}", f"{says}  [{text.one_line(by, 160)}]", paint.width)
+        lines += _hanging("  ", f"{clause:<{column}}", f"{says}  [{text.one_line(by, 160)}]", paint.width)
     return lines
 
 

@@ -197,7 +197,7 @@ def test_a_missing_field_is_named_with_the_clause_that_asks_for_it(judge: Judge)
     text = shown(judge, MAIL.split(b"since Monday")[0] + b"since Monday one of our trackers is offline, please help.\n")
     assert "AWAITING_PARTNER  incomplete" in text
     assert any(line.startswith("  account ") and "missing" in line for line in text.split("\n"))
-    assert "info_identifiers      The identifiers of the account and the asset." in text
+    assert "info_identifiers  The identifiers of the account and the asset." in text
 
 
 def test_no_character_of_a_mail_reaches_the_terminal_as_a_command(judge: Judge) -> None:
