@@ -33,7 +33,7 @@ NOTHING = "null"  # the value of out_of_scope when nothing is
 LABELS = {"service": 1.5, "request_type": 1.5, "out_of_scope": 2.0}
 EPOCHS = 15
 RATE = 0.3
-DECAY = 1e-3
+DECAY = 3e-3
 SEEN_AT_LEAST = 3  # mails in which a word must stand to be learned
 SMALLEST = 0.2  # weights nearer to zero are left out
 
