@@ -115,6 +115,10 @@ def _no_change(
         if decision.stranger_told:
             tx.people.note(directory.untagged(sender.address), stranger_told_at=telling.now)
         _reply(tx, email, gathered, decision, office, telling, mail, None, ())
+    elif decision.folder == "quarantine":
+        # Held: it may be genuine, and only a person can say so.
+        tx.notices.add(telling.now, "quarantined", None, {"mail": mail, "reason": reason, "subject": email.subject})
+        telling.event("message.quarantined", reason=reason, mail=mail, sender=sender.address)
     elif ticket:
         tx.tickets.remember(email.message_id, ticket.id)
         telling.about(tx, ticket.id, "message.ignored", reason=reason, sender=sender.address)
