@@ -135,14 +135,11 @@ def test_a_new_database_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     made.dispose()
 
 
-def test_a_read_only_database_says_how_to_mend_it(tmp_path: Path) -> None:
-    made = engine.connect(f"sqlite:///{tmp_path}/x.db")
-    metadata.create_all(made)
-    made.dispose()
-    store = Store(engine.connect(f"sqlite:///file:{tmp_path}/x.db?mode=ro&uri=true"))
+def test_a_read_only_database_says_how_to_mend_it(store: Store) -> None:
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
     with pytest.raises(Permanent, match="give the daemon's user the right to write"), store.begin() as tx:
         tx.meta.put("a", "b")
-    store.close()
 
 
 # ---------------------------------------------------------------- tickets

@@ -1,0 +1,175 @@
+"""Specialists' answers are seen in their Sent folder, and where a person moves a mail to ready it is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.steps.desk import ANA, IVO, MONDAY, SUPPORT, Story, reading
+from tests.steps.folders import Folders
+from triage.core.model import Email, Trust
+from triage.steps.again import again
+from triage.steps.answers import Answers
+from triage.steps.intake import Inbox
+from triage.steps.moves import Moves
+from triage.steps.telling import Telling
+
+FOLDERS = {name: name for name in ("ready", "waiting", "refused", "ignored", "quarantine")}
+INBOX = Inbox("inbox", "INBOX", FOLDERS, MONDAY - timedelta(days=1), 1_000_000, 50, Trust())
+
+
+def at(hour: int, minute: int = 0, *, day: int = 0) -> datetime:
+    return datetime(2026, 1, 5, hour, minute, tzinfo=UTC) + timedelta(days=day)
+
+
+@pytest.fixture
+def folders() -> Folders:
+    return Folders()
+
+
+def answers(desk: Story, folders: Folders) -> int:
+    return Answers(folders, INBOX, "Sent", desk.store, folders, desk.office, now=lambda: desk.now).round()
+
+
+def moves(desk: Story, folders: Folders) -> int:
+    return Moves(folders, INBOX, desk.store, desk.office, now=lambda: desk.now).round()
+
+
+def sent(desk: Story, mail: Email, sender: str = SUPPORT, **more: object) -> Email:
+    return desk.mail(sender, to=(ANA,), answers=[mail.message_id], **more)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- the Sent folder
+
+
+@pytest.mark.parametrize("sender", [SUPPORT, IVO])
+def test_an_answer_in_the_sent_folder_stops_the_clock(any_desk: Story, folders: Folders, sender: str) -> None:
+    mail = any_desk.request()
+    folders.put("Sent", sent(any_desk, mail, sender, at=at(7)))
+    any_desk.now = at(7, 5)
+    assert answers(any_desk, folders) == 1
+    ticket = any_desk.ticket()
+    assert (ticket["state"], ticket["answered_at"]) == ("answered", at(7))
+    assert answers(any_desk, folders) == 0  # each is looked at once
+    assert folders.moved == []  # and stays where it lies
+
+
+def test_an_answer_in_copy_and_in_the_sent_folder_counts_once(desk: Story, folders: Folders) -> None:
+    mail = desk.request()
+    answer = sent(desk, mail, IVO, at=at(7))
+    desk.now = at(7, 5)
+    folders.put("Sent", answer)
+    answers(desk, folders)
+    assert desk.receive(answer) == "ready"
+    assert desk.told().count("ticket.answered") == 1
+    other = desk.request(subject="Other")
+    second = sent(desk, other, IVO)
+    desk.receive(second)
+    folders.put("Sent", second)
+    answers(desk, folders)
+    assert desk.told(2).count("ticket.answered") == 1
+
+
+def test_our_own_replies_in_the_sent_folder_stop_no_clock(desk: Story, folders: Folders) -> None:
+    mail = desk.request()
+    folders.put("Sent", replace(sent(desk, mail), message_id=desk.thread()))
+    answers(desk, folders)
+    assert desk.ticket()["state"] == "open"
+
+
+def test_an_out_of_office_in_the_sent_folder_stops_no_clock(desk: Story, folders: Folders) -> None:
+    mail = desk.request()
+    folders.put("Sent", sent(desk, mail), reading(kind="auto_reply"))
+    answers(desk, folders)
+    assert desk.ticket()["state"] == "open"
+
+
+def test_commands_count_in_the_mailbox_only(desk: Story, folders: Folders) -> None:
+    mail = desk.request()
+    folders.put("Sent", desk.mail(SUPPORT, to=("max@vendor.example",), answers=[mail.message_id], text="#close"))
+    answers(desk, folders)
+    assert desk.ticket()["state"] == "open"
+
+
+def test_mail_that_was_sent_before_the_first_start_is_left_alone(desk: Story, folders: Folders) -> None:
+    mail = desk.request()
+    folders.put("Sent", sent(desk, mail, at=MONDAY - timedelta(days=2)))
+    assert answers(desk, folders) == 0
+
+
+# ---------------------------------------------------------------- the ready folder
+
+
+def test_a_mail_that_is_moved_from_waiting_to_ready_is_accepted(any_desk: Story, folders: Folders) -> None:
+    mail = any_desk.request(said=reading(has=("account",)))
+    file_away(any_desk)
+    assert moves(any_desk, folders) == 0
+    folders.put("ready", mail)
+    any_desk.now = at(8)
+    assert moves(any_desk, folders) == 1
+    assert (any_desk.ticket()["state"], any_desk.ticket()["due_at"]) == ("open", at(12))
+    assert any_desk.keys("ticket.updated")["by"] == "moved to ready"
+    assert moves(any_desk, folders) == 0
+
+
+def test_a_mail_that_is_moved_from_refused_to_ready_is_accepted(desk: Story, folders: Folders) -> None:
+    mail = desk.request("eva@lapsed.example")
+    file_away(desk)
+    folders.put("ready", mail)
+    assert moves(desk, folders) == 1
+    assert desk.ticket()["state"] == "open"
+
+
+def test_tidying_up_accepts_nothing(desk: Story, folders: Folders) -> None:
+    mail = desk.request(said=reading(has=("account",)))
+    file_away(desk)
+    second = desk.request(answers=[mail.message_id])
+    desk.answer(second.message_id)
+    folders.put("ready", mail)
+    assert moves(desk, folders) == 0
+    assert desk.ticket()["state"] == "answered"
+
+
+def test_what_we_filed_in_ready_ourselves_is_nobodys_move(desk: Story, folders: Folders) -> None:
+    mail = desk.request()
+    file_away(desk)
+    folders.put("ready", mail)
+    assert moves(desk, folders) == 0
+
+
+def test_a_mail_of_a_stranger_that_is_moved_to_ready_changes_nothing(desk: Story, folders: Folders) -> None:
+    mail = desk.request("tom@nowhere.example")
+    file_away(desk)
+    folders.put("ready", mail)
+    assert moves(desk, folders) == 0
+    assert desk.count() == 0
+
+
+def file_away(desk: Story) -> None:
+    """As intake does after each mail."""
+    with desk.store.begin() as tx:
+        tx.mails.file([mail.id for mail in tx.mails.unfiled("inbox", 100)], desk.now)
+
+
+# ---------------------------------------------------------------- quarantine
+
+
+def test_a_quarantined_mail_is_handled_again_by_the_same_rules(any_desk: Story, folders: Folders) -> None:
+    desk = any_desk
+    email = desk.mail()
+    with desk.store.begin() as tx:
+        row = {"mailbox": "inbox", "uidvalidity": 1, "uid": 99, "folder": "quarantine", "received_at": desk.now}
+        mail = tx.mails.add(**row, fingerprint=email.fingerprint, message_id=email.message_id, handled_at=desk.now,
+                            filed_at=desk.now)  # fmt: skip
+    folders.put("quarantine", email)
+    with desk.store.begin() as tx:
+        known = tx.mails.by_id(mail)
+        assert known
+        assert again(tx, known, email, reading(), desk.office, Telling(desk.now), Trust()) == "ready"
+    assert desk.ticket()["state"] == "open"
+    assert Moves(folders, INBOX, desk.store, desk.office, now=lambda: desk.now).release() == 1
+    assert folders.moved == [(email.message_id, "ready")]
+    assert desk.receive(email) == "ignored"  # delivered once more
+    assert desk.count() == 1
