@@ -184,9 +184,13 @@ class _Rounds:
             fault=fault,
         )
         self._answers = (
-            Answers(mailbox, inbox, box.sent_folder, store, readers, office, lease=lease) if box.sent_folder else None
+            Answers(
+                mailbox, inbox, box.sent_folder, store, readers, office, lease=lease, stopping=stopping, fault=fault
+            )
+            if box.sent_folder
+            else None
         )
-        self._moves = Moves(mailbox, inbox, store, office, lease=lease)
+        self._moves = Moves(mailbox, inbox, store, office, lease=lease, fault=fault)
         self._reconcile = Reconcile(mailbox, inbox, store, daemon.settings.limits.reconcile_minutes, lease=lease)
 
     def once(self) -> int:

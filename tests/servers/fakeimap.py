@@ -309,8 +309,9 @@ class _Session:
         delimiter = f'"{self.server.delimiter}"' if self.server.delimiter else "NIL"
         if not pattern:
             self.line(f'* LIST (\\Noselect) {delimiter} ""')
-        elif pattern in self.server.folders and not self.server.due("no-folder"):
-            self.line(f'* LIST () {delimiter} "{pattern}"')
+        for name in list(self.server.folders):
+            if pattern in ("*", name) and not self.server.due("no-folder"):
+                self.line(f'* LIST () {delimiter} "{name}"')
         self.line(f"{tag} OK done")
 
     def do_select(self, tag: str, arguments: str) -> None:
@@ -348,7 +349,11 @@ class _Session:
         name = _words(arguments)[0]
         if name not in self.server.folders:
             return self.line(f"{tag} NO no such folder")
-        self.line(f'* STATUS "{name}" (MESSAGES {len(self.server.folders[name].messages)})')
+        folder = self.server.folders[name]
+        self.line(
+            f'* STATUS "{name}" (MESSAGES {len(folder.messages)} UIDNEXT {folder.uidnext} '
+            f"UIDVALIDITY {folder.uidvalidity})"
+        )
         return self.line(f"{tag} OK done")
 
     def do_append(self, tag: str, arguments: str) -> None:
@@ -386,6 +391,8 @@ class _Session:
                 found = [m.uid for m in messages if r"\Deleted" in m.flags]
             elif arguments.startswith("HEADER"):
                 found = [m.uid for m in messages if _words(arguments)[2].encode() in m.raw]
+            elif arguments.startswith("SINCE"):
+                found = [m.uid for m in messages]  # all are of one day
             else:
                 found = self.chosen(arguments.rpartition("UID ")[2])
             if self.server.due("exists-in-search"):

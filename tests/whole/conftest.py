@@ -41,3 +41,9 @@ def person(dovecot: Dovecot, mailbox_user: str) -> Iterator[Person]:
     one = Person(dovecot.imap, mailbox_user)
     yield one
     one.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of each kind; "" is the desk's own SQLite file."""
+    return str(request.getfixturevalue("postgres_url")) if request.param == "postgresql" else ""

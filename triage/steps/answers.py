@@ -33,7 +33,11 @@ class Answers:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         lease: Callable[[], Lease | None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
+        fault: Callable[[str], None] = lambda step: None,
     ) -> None:
+        """`fault` is called with the name of every step: tests end the process there."""
+        self._stopping, self._fault = stopping, fault
         self._mailbox, self._inbox, self._folder, self._store = mailbox, inbox, folder, store
         self._readers, self._office, self._now, self._lease = readers, office, now, lease
         self._name = f"{inbox.name} {folder}"
@@ -47,6 +51,8 @@ class Answers:
         uids = sorted(self._mailbox.uids(after=last))
         looked = 0
         for start in range(0, len(uids), self._inbox.batch):
+            if self._stopping():
+                break
             batch = uids[start : start + self._inbox.batch]
             arrived = self._mailbox.sizes_and_dates(batch)
             wanted = [uid for uid in batch if uid in arrived and arrived[uid].received >= self._inbox.since]
@@ -57,6 +63,7 @@ class Answers:
                 looked += 1
             with self._store.begin(self._lease()) as tx:
                 tx.meta.put(key, str(batch[-1]))
+            self._fault("looked")
         return looked
 
     def _one(self, done: Done, place: Place) -> None:
@@ -84,4 +91,5 @@ class Answers:
                     author.address if author else "", author.name if author else "", directory.AUTHORIZED, staff=True
                 )
                 staff.handle(tx, email, reading, sender, self._office, telling, place, filed=True)
+            self._fault("answered")
             telling.say()

@@ -41,7 +41,10 @@ class Moves:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         lease: Callable[[], Lease | None] = lambda: None,
+        fault: Callable[[str], None] = lambda step: None,
     ) -> None:
+        """`fault` is called with the name of every step: tests end the process there."""
+        self._fault = fault
         self._mailbox, self._inbox, self._store, self._office = mailbox, inbox, store, office
         self._now, self._lease = now, lease
 
@@ -62,6 +65,8 @@ class Moves:
                 for mail in tx.mails.by_message_ids([one for one in ids if one]):
                     accepted += self._look(tx, mail, telling)
                 tx.meta.put(key, str(batch[-1]))
+                self._fault("accepting")
+            self._fault("accepted")
             telling.say()
         return accepted
 

@@ -128,7 +128,7 @@ class Reconcile:
         found: Counter[str] = Counter()
         for name, status in folders.items():
             uidvalidity, uidnext = marks.get(name, [0, 1])
-            after = uidnext - 1 if uidvalidity == status.uidvalidity else 0
+            after = max(0, uidnext - 1) if uidvalidity == status.uidvalidity else 0
             if status.uidnext and status.uidnext <= after + 1:
                 continue
             self._mailbox.examine(name)
