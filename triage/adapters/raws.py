@@ -7,45 +7,50 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
 _LONGEST = 5_000_000  # bytes of one mail: what is beyond is attachments
+_FINGERPRINT = re.compile(r"[0-9a-f]{16,128}")
 
 
 class Raws:
-    """A folder of mails."""
+    """A folder of mails, which nobody else may read."""
 
     def __init__(self, folder: Path, days: int, megabytes: int) -> None:
         self._folder, self._days, self._bytes = folder, days, megabytes * 1_000_000
 
     def keep(self, fingerprint: str, raw: bytes) -> None:
         """Keep a mail, unless nothing is to be kept."""
-        if not self._days or not fingerprint:
-            return
         file = self._file(fingerprint)
+        if not self._days or file is None:
+            return
         with contextlib.suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.parent.mkdir(exist_ok=True, mode=0o700)
             with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as out:
                 out.write(raw[:_LONGEST])
 
     def get(self, fingerprint: str) -> bytes | None:
         """A kept mail; None when it is no more."""
+        file = self._file(fingerprint)
         try:
-            return self._file(fingerprint).read_bytes()
+            return file.read_bytes() if file else None
         except OSError:
             return None
 
     def drop(self, fingerprint: str) -> None:
+        file = self._file(fingerprint)
         with contextlib.suppress(OSError):
-            self._file(fingerprint).unlink()
+            if file:
+                file.unlink()
 
     def sweep(self, now: datetime) -> int:
         """Delete what is too old, and the oldest beyond the size that is allowed. Returns how many."""
         oldest = (now - timedelta(days=self._days)).timestamp()
-        files = sorted(((file.stat().st_mtime, file.stat().st_size, file) for file in self._all()), reverse=True)
         kept = dropped = 0
-        for at, size, file in files:
+        for at, size, file in sorted(self._all(), reverse=True):
             kept += size
             if at < oldest or kept > self._bytes:
                 with contextlib.suppress(OSError):
@@ -53,8 +58,15 @@ class Raws:
                     dropped += 1
         return dropped
 
-    def _all(self) -> list[Path]:
-        return list(self._folder.glob("??/*.eml")) if self._folder.is_dir() else []
+    def _all(self) -> list[tuple[float, int, Path]]:
+        found = []
+        for file in self._folder.glob("??/*.eml") if self._folder.is_dir() else ():
+            with contextlib.suppress(OSError):  # forgotten meanwhile
+                stat = file.stat()
+                found.append((stat.st_mtime, stat.st_size, file))
+        return found
 
-    def _file(self, fingerprint: str) -> Path:
+    def _file(self, fingerprint: str) -> Path | None:
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            return None
         return self._folder / fingerprint[:2] / f"{fingerprint}.eml"
