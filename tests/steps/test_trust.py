@@ -20,6 +20,7 @@ from triage.core.reading.read import read
 from triage.steps.apply import Place
 from triage.steps.intake import handle
 from triage.steps.telling import Telling
+from triage.story import story as tell
 
 CHECKED = Trust(AUTHSERV)
 ASKS = (
@@ -421,7 +422,7 @@ def test_hostile_words_stay_words_in_mail_log_and_terminal(
     with unchecked.story.store.look() as tx:
         mails = [{key: getattr(one, key) for key in one.__slots__} for one in tx.mails.of_ticket(1)]
         story = [(line.at, line.event, line.keys) for line in tx.tickets.story(1)]
-    terminal += report.story(unchecked.story.ticket(), story, mails, [])
+    terminal += tell(unchecked.story.ticket(), story, mails, [])
     terminal += report.ticket_table([unchecked.story.ticket()])
     assert not set(terminal) & set("\x1b\x9b\x07\u202e\u2028\x00")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -21,8 +22,9 @@ def show(context: Context, number: str) -> None:
     \b
     triage show 1001
     """
-    from triage import assembly, report
+    from triage import assembly
     from triage.adapters.db.tickets import id_of
+    from triage.story import story
 
     store = assembly.store(context.loaded, upgrade=False)
     ticket = id_of(number)
@@ -34,7 +36,7 @@ def show(context: Context, number: str) -> None:
         mails = [_fields(mail) for mail in tx.mails.of_ticket(ticket)]
         promises = [_fields(promise) for promise in tx.clocks.promises_of(ticket)]
     store.close()
-    click.echo(lines(report.story(row, events, mails, promises)))
+    click.echo(lines(story(row, events, mails, promises, datetime.now(UTC))))
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from triage.core.text import one_line
 @click.argument("number")
 @click.option("--severity", help="Correct the severity; the due time is reckoned anew.")
 @click.option("--deployment", help="Correct the deployment; the due time is reckoned anew.")
+@click.option("--partner", metavar="NAME", help="Whoever opened it belongs to this partner, and so does the ticket.")
 @click.option("--accept", is_flag=True, help="Override a refusal, or go on although something is missing.")
 @click.option("--close", "close_", is_flag=True, help="Close it.")
 @click.option("--reopen", is_flag=True, help="Open it again.")
@@ -26,6 +27,7 @@ def ticket(
     number: str,
     severity: str | None,
     deployment: str | None,
+    partner: str | None,
     accept: bool,
     close_: bool,
     reopen: bool,
@@ -45,8 +47,8 @@ def ticket(
     from triage.steps import staff
     from triage.steps.telling import Telling
 
-    asked = [("severity", severity), ("deployment", deployment)]
-    words = [f"#{word} {value}" for word, value in asked if value]
+    asked = [("severity", severity), ("deployment", deployment), ("partner", partner)]
+    words = [f"#{word} {one_line(value)}" for word, value in asked if value]
     words += [
         f"#{word}" for word, on in (("accept", accept), ("close", close_), ("reopen", reopen), ("split", split)) if on
     ]
@@ -54,6 +56,9 @@ def ticket(
         raise ConfigError("nothing to do: name a correction, such as --severity 1 (--help lists them)")
     rules = context.rules
     orders: tuple[Command, ...] = commands.read("\n".join(words), rules.pack)
+    for order in orders:
+        if order.fault:
+            raise ConfigError(f"--{order.word}: {order.fault}")
     loaded = context.loaded
     events.set_up(
         loaded.path(loaded.config.log.file) if loaded.config.log.file != "-" else "-", loaded.config.log.level
@@ -67,7 +72,8 @@ def ticket(
         if found is None:
             raise TriageError(f"there is no ticket {number}; `triage tickets --all` lists them")
         for order in orders:
-            done.append(staff.obey(tx, order, found, "", office, telling, by=f"{getpass.getuser()} (command line)"))
+            by = f"{getpass.getuser()} (command line)"
+            done.append(staff.obey(tx, order, found, found.requester, office, telling, by))
     telling.say()
     store.close()
     for line in done:
