@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -41,7 +42,16 @@ def _mailbox_or_domain(value: str) -> str:
     return value
 
 
+def _mailbox(value: str) -> str:
+    value = value.strip()
+    if value and not _MAILBOX.fullmatch(value):
+        raise ValueError(f"{value!r} is not a mailbox, such as support@vendor.example")
+    return value
+
+
+_MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,10}")
 MailboxOrDomain = Annotated[str, AfterValidator(_mailbox_or_domain)]
+OneMailbox = Annotated[str, AfterValidator(_mailbox)]
 AwareTime = Annotated[datetime, AfterValidator(_aware)]
 
 
@@ -98,7 +108,7 @@ class Smtp(Section):
     user: str = ""
     password: SecretStr = SecretStr("")
     password_file: str = ""
-    from_address: str = ""
+    from_address: OneMailbox = ""
     from_name: str = ""
     connections: int = Field(2, ge=1, le=20)  # kept open side by side
 
@@ -121,7 +131,7 @@ class Partners(Section):
 
 class Staff(Section):
     addresses: list[MailboxOrDomain] = []  # the vendor's specialists
-    notify: list[str] = []  # who gets warnings by mail
+    notify: list[OneMailbox] = []  # who gets warnings by mail
 
 
 class Log(Section):
@@ -216,6 +226,7 @@ def load(file: Path | None, environment: Mapping[str, str] | None = None) -> Loa
     name = str(file) if file else "environment"
     try:
         config = Config.model_validate(data)
+        faults += _mailbox_faults(config.mailbox)
     except ValidationError as error:
         faults += [_fault(dict(one)) for one in error.errors(include_url=False)]
     if faults:
@@ -280,6 +291,19 @@ def _read_secret_files(data: dict[str, Any], base: Path, faults: list[str]) -> N
                 section[secret] = (base / Path(named).expanduser()).read_text("utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 faults.append(f"{secret}_file: {named} cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+def _mailbox_faults(boxes: list[Mailbox]) -> Iterator[str]:
+    """What would make the daemon work in a circle, or against itself."""
+    names = [box.name for box in boxes if box.host]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"mailbox: {name} stands there twice; leave one of them out"
+    for box in boxes:
+        for key, folder in box.folders.model_dump().items():
+            if not folder.strip():
+                yield f"mailbox.folders.{key}: empty; give the name of a folder"
+            elif folder.casefold() == box.folder.casefold():
+                yield f"mailbox.folders.{key}: {folder} is where new mail arrives; name another folder"
 
 
 def _fault(error: dict[str, Any]) -> str:

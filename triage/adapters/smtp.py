@@ -115,8 +115,11 @@ class Mailer:
 
     async def check(self) -> None:
         """Connects and logs in, sends nothing."""
-        async with self._room, self._line():
-            pass
+        try:
+            async with asyncio.timeout(self._settings.send_seconds), self._room, self._line():
+                pass
+        except (SMTPException, OSError, TimeoutError) as error:
+            self._explain(error, "connecting", "")
 
     async def send(self, sender: str, recipient: str, raw: bytes) -> Sent:
         """Hands one mail over. `sender` is the envelope's; "" is the null sender."""

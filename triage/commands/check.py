@@ -53,6 +53,7 @@ def check(context: Context, offline: bool) -> None:
 
     \b
     triage --config /etc/triage.toml check
+    triage check --offline
     """
     loaded: Loaded = context.loaded
     events.hide(*loaded.secrets)

@@ -47,8 +47,8 @@ class People:
             execute(text("PRAGMA secure_delete = ON"))  # what is deleted is overwritten
         sent, opened = _is(mails.c.sender, address), _is(tickets.c.requester, address)
         rows = execute(select(mails.c.fingerprint, mails.c.message_id).where(sent)).all()
-        execute(delete(outbox).where(outbox.c.ticket.in_(select(tickets.c.id).where(opened))))
-        replies = execute(delete(outbox).where(_is(outbox.c.recipient, address))).rowcount
+        about = outbox.c.ticket.in_(select(tickets.c.id).where(opened))
+        replies = execute(delete(outbox).where(or_(about, _is(outbox.c.recipient, address)))).rowcount
         for row in rows:
             execute(delete(message_ids).where(message_ids.c.message_id == row.message_id))
         execute(delete(mails).where(sent))
