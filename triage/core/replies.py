@@ -143,7 +143,15 @@ def _template_faults(pack: Pack, language: str, name: str, file: str, known: set
     for facts in _samples(pack):
         try:
             subject, body = _rendered(pack, name, language, facts)
-        except (TemplateError, ConfigError, TypeError, ValueError) as error:
+        except (
+            TemplateError,
+            ConfigError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            LookupError,
+            AttributeError,
+        ) as error:
             yield Fault(file, "", f"cannot be filled in: {error}")
             return
         if not subject.strip() or not body.strip():
