@@ -329,6 +329,18 @@ def test_a_colleague_in_the_thread_is_the_same_partner(unchecked: Bytes) -> None
     assert unchecked.story.count() == 1
 
 
+def test_a_reply_that_lost_its_headers_is_known_by_the_subject_that_it_quotes(unchecked: Bytes) -> None:
+    opened(Bytes(unchecked.story))
+    quote = (
+        "\n\n-----Original Message-----\nFrom: Support <support@vendor.example>\nSent: Monday\n"
+        f"To: {ANA}\nSubject: Re: [#1001] Trips report is empty\n\nYour request is with us."
+    )
+    unchecked.receive(subject="Still empty", text=f"It is still so, tracker 700123.{quote}")
+    assert unchecked.story.count() == 1
+    unchecked.receive(sender="bo@bolt.example", subject="Still empty", text=f"{ASKS}{quote}")
+    assert unchecked.story.count() == 2 and unchecked.ticket(2)["partner"] == "Bolt"
+
+
 # ---------------------------------------------------------------- our own mailing group
 
 GROUP = Trust(AUTHSERV, own_lists=("support.vendor.example",))

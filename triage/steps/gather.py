@@ -59,7 +59,7 @@ def gather(tx: Transaction, email: Email, reading: Reading, office: Office, trus
     foreign = False
     if who.status != directory.UNAUTHENTICATED and who.partner:
         partners = {contact.partner for contact in who.contacts}
-        for candidate in tickets(tx, email, office):
+        for candidate in tickets(tx, email, office, quoted=reading.body.quoted):
             foreign = candidate.partner not in partners
             if not foreign:
                 ticket = _newest(tx, candidate)
@@ -87,14 +87,17 @@ def gather(tx: Transaction, email: Email, reading: Reading, office: Office, trus
     return Gathered(who, history, follows)
 
 
-def tickets(tx: Transaction, email: Email, office: Office) -> Iterator[TicketState]:
-    """The tickets that a mail points to: by our token, by a Message-ID that we know, by the number in its subject."""
+def tickets(tx: Transaction, email: Email, office: Office, *, quoted: str = "") -> Iterator[TicketState]:
+    """The tickets that a mail points to: by our token, by a Message-ID that we know, by the number in its subject or in
+    that of the mail that it quotes: some relays take all the rest away."""
     ids = threads.references(email)
     yield from tx.tickets.by_numbers(threads.own_tickets(ids, office.desk))
     yield from tx.tickets.by_message_ids(ids)
     named = threads.in_subject(email.subject)
     if named:
         yield from tx.tickets.by_numbers([named])
+    elif in_quote := threads.in_subject(quoted):
+        yield from tx.tickets.by_numbers([in_quote])
 
 
 def _newest(tx: Transaction, ticket: TicketState) -> TicketState:
