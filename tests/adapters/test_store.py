@@ -380,7 +380,7 @@ def test_a_person_is_forgotten_whole(any_store: Store) -> None:
         assert tx.people.get("ana@acme.example")["partner"] == "Acme"
     with any_store.begin() as tx:
         gone = tx.people.forget("ana@acme.example")
-        assert (gone.tickets, gone.replies) == (1, 0)
+        assert (gone.tickets, gone.replies) == (1, 1)
         assert tx.people.get("ana@acme.example") == {}
         assert [row["id"] for row in tx.tickets.select()] == [other]
         assert tx.mails.at("inbox", 1, [1, 2, 3]) == {}

@@ -32,6 +32,15 @@ class KnownMail:
     reading: dict[str, Any] | None
 
 
+# Asked for every mail: made once, for to make a statement takes as long as to run it.
+_ORIGINAL = select(mails).where(mails.c.fingerprint == bindparam("wanted"), mails.c.duplicate_of.is_(None))
+_SAME_TEXT = select(func.count()).where(
+    mails.c.sender == bindparam("by"),
+    mails.c.text_hash == bindparam("words"),
+    mails.c.received_at >= bindparam("since"),
+)
+
+
 class Mails:
     """Queries about mails within one transaction."""
 
@@ -49,8 +58,7 @@ class Mails:
 
     def original(self, fingerprint: str) -> KnownMail | None:
         """The first delivery of a mail."""
-        query = select(mails).where(mails.c.fingerprint == fingerprint, mails.c.duplicate_of.is_(None))
-        row = self._connection.execute(query).first()
+        row = self._connection.execute(_ORIGINAL, {"wanted": fingerprint}).first()
         return _known(row) if row else None
 
     def by_id(self, mail: int) -> KnownMail | None:
@@ -124,10 +132,8 @@ class Mails:
 
     def same_text(self, sender: str, text_hash: str, since: datetime) -> int:
         """How often this address sent these words since then."""
-        query = select(func.count()).where(
-            mails.c.sender == sender, mails.c.text_hash == text_hash, mails.c.received_at >= since
-        )
-        return int(self._connection.execute(query).scalar_one())
+        values = {"by": sender, "words": text_hash, "since": since}
+        return int(self._connection.execute(_SAME_TEXT, values).scalar_one())
 
 
 def _known(row: Row[Any]) -> KnownMail:

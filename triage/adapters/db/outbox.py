@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, or_, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.adapters.db.leases import gone
@@ -27,6 +27,15 @@ class Outgoing:
     raw: bytes
     attempts: int
     queued_at: datetime
+
+
+# Asked for every mail: made once, for to make a statement takes as long as to run it.
+_ABOUT = outbox.c.ticket == bindparam("about")
+_REPLIES = select(
+    func.count(),
+    func.count(case((_ABOUT, 1))),
+    func.max(case((_ABOUT, outbox.c.queued_at)), type_=outbox.c.queued_at.type),
+).where(outbox.c.recipient == bindparam("to"), outbox.c.queued_at >= bindparam("since"))
 
 
 class Outbox:
@@ -133,13 +142,8 @@ class Outbox:
 
     def replies(self, recipient: str, ticket: int | None, since: datetime) -> tuple[int, int, datetime | None]:
         """Replies to an address since then: all, those about this ticket, and when the last of those was queued."""
-        about = outbox.c.ticket == ticket if ticket is not None else outbox.c.id.is_(None)
-        query = select(
-            func.count(),
-            func.count(case((about, 1))),
-            func.max(case((about, outbox.c.queued_at)), type_=outbox.c.queued_at.type),
-        ).where(outbox.c.recipient == recipient, outbox.c.queued_at >= since)
-        total, in_ticket, last = self._connection.execute(query).one()
+        values = {"to": recipient, "about": ticket, "since": since}
+        total, in_ticket, last = self._connection.execute(_REPLIES, values).one()
         return total, in_ticket, last
 
     def asked(self, ticket: int, templates: Sequence[str]) -> str | None:
