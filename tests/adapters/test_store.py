@@ -325,7 +325,9 @@ def test_a_mail_is_claimed_by_one_and_due_again_when_he_dies(any_store: Store) -
 def test_what_was_never_tried_is_due_when_the_system_clock_is_set_back(any_store: Store) -> None:
     with any_store.begin() as tx:
         queue(tx, "a", next_at=NOW + HOUR)
-        assert len(tx.outbox.claim(NOW, NOW + HOUR, 10)) == 1
+        (mail,) = tx.outbox.claim(NOW, NOW + HOUR, 10)
+        tx.outbox.defer(mail.id, NOW + HOUR, "not now", counted=False)
+        assert tx.outbox.claim(NOW, NOW + HOUR, 10) == []  # what was put off waits
 
 
 def test_the_same_message_id_is_one_mail(any_store: Store) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.adapters.db.leases import gone
@@ -60,7 +60,7 @@ class Outbox:
             select(outbox.c.id)
             .where(
                 outbox.c.next_at.is_not(None),
-                or_(outbox.c.next_at <= now, outbox.c.attempts == 0),
+                or_(outbox.c.next_at <= now, and_(outbox.c.attempts == 0, outbox.c.error.is_(None))),
                 ~exists().where(
                     earlier.c.ticket == outbox.c.ticket,
                     earlier.c.recipient == outbox.c.recipient,
