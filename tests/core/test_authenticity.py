@@ -120,7 +120,7 @@ def test_microsoft_365_writes_no_name() -> None:
         'spf=pass smtp.mailfrom="x\\"; dmarc=pass header.from=partner.example; y=\\""@evil.example',
         'spf=pass smtp.mailfrom="ana@partner.example"@evil.example',
         'spf=pass smtp.mailfrom="a smtp.mailfrom=ana@partner.example"@evil.example',
-        'spf=pass (mx: domain of "x) ; dmarc=pass header.from=partner.example; y=z ("@evil.example) smtp.helo=x.example',
+        'spf=pass (mx: domain of "x) ; dmarc=pass header.from=partner.example; y=z ("@evil.example) smtp.helo=x.example',  # noqa: E501
         "spf=pass (mx: domain of x\\) ; dmarc=pass) smtp.mailfrom=evil.example",
         "spf=pass (mx: domain of x(y; dmarc=pass) smtp.mailfrom=evil.example",
         'spf=none smtp.mailfrom="x; dkim=pass header.d=partner.example',
