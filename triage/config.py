@@ -297,7 +297,7 @@ def _mailbox_faults(boxes: list[Mailbox]) -> Iterator[str]:
     """What would make the daemon work in a circle, or against itself."""
     names = [box.name for box in boxes if box.host]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield f"mailbox: {name} stands there twice; leave one of them out"
+        yield f"mailbox: {name} is configured twice; leave one of them out"
     for box in boxes:
         for key, folder in box.folders.model_dump().items():
             if not folder.strip():
