@@ -155,10 +155,11 @@ def candidates(found: Sequence[Part], several: float) -> list[int]:
     `several` is the weight of the words that announce several; 2 and more: by number.
     """
     data = _data_lists(found)
-    announced = _question_lists(found, several) - data
+    told = _descriptions(found)
+    announced = _question_lists(found, several) - data - told
     chosen = []
     for index, part in enumerate(found):
-        if part.unit.pasted or (part.unit.list in data and not part.asks):
+        if part.unit.pasted or part.unit.list in told or (part.unit.list in data and not part.asks):
             continue
         if not part.candidate and "fyi" not in part.hits:
             _told(part, several, announced)
@@ -221,6 +222,16 @@ def _data_lists(found: Sequence[Part]) -> set[int]:
         number for number, lead in _leads(found).items() if lead and "steps" in lead.hits and "several" not in lead.hits
     }
     return by_lead | {part.unit.list for part in found if part.unit.list >= 0 and part.opens and "step" in part.hits}
+
+
+def _descriptions(found: Sequence[Part]) -> set[int]:
+    """The lists by dashes that say in detail what the words before them ask: "we would like a report with:"."""
+    asked = {
+        number
+        for number, lead in _leads(found).items()
+        if lead and (lead.asks or lead.wants) and len(lead.words) > _FEW and "several" not in lead.hits
+    }
+    return asked - {part.unit.list for part in found if part.marked or part.wants or part.unit.numbered}
 
 
 def _question_lists(found: Sequence[Part], several: float) -> set[int]:

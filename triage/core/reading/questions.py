@@ -185,7 +185,8 @@ def _kinds(matter: _Matter, part: Part) -> float:
     """What the kinds say: two questions are sooner two than two faults."""
     if part.asks or (part.wants and not part.fault):
         if matter.asked:
-            return 1.2
+            # "We want to move the server. How is the copy made?" first tells what the question is about.
+            return 0.3 if "purpose" in matter.last.hits and not matter.last.asks else 1.2
         # A question after a fault asks about the fault, unless it is of the sort that asks for something new.
         fresh = any(hit.rule.weight >= 2 for hit in part.of("ask")) and "detail" not in part.hits
         return 0.7 if fresh else 0.1

@@ -22,7 +22,7 @@ _BARE = re.compile(r"^[ \t]{0,8}(?P<number>\d{1,2})[ \t]{1,4}(?=[^\W\d_])", re.M
 # The same marks within a running line: "two things: 1) ... 2) ..."
 _INLINE = re.compile(
     r"(?<=[\s:;,.])\(?(?P<number>[1-9])[.)][ \t]{0,2}(?=[^\W\d_]|[¿¡\"'“«])"
-    r"|(?<=\s)\(?(?P<letter>[a-f])\)[ \t]"
+    r"|(?:(?<=\s)\(?|(?<=[\s:;,.])\((?=[A-F]))(?P<letter>[a-fA-F])\)[ \t]"
 )
 # The end of a sentence: a mark that space or the end of the text follows. "..." between words is a pause, not an end.
 _END = re.compile(r"(?:[?!？！؟]+|[.;](?![.\w])|\.{2,5}(?=\s+[A-ZÁÉÍÓÚÑ¿¡]|\s*\Z)|…)[)\"'”»\]]{0,2}(?=\s|\Z)")
@@ -215,7 +215,7 @@ def _inline(text: str, block: _Block) -> list[re.Match[str]]:
     marks = list(_INLINE.finditer(text, block.start, block.end))
     for kind, order in (("number", "123456789"), ("letter", "abcdef")):
         chosen = [mark for mark in marks if mark.lastgroup == kind]
-        values = "".join(mark.group(kind) for mark in chosen)
+        values = "".join(mark.group(kind).lower() for mark in chosen)
         if len(values) >= 2 and order.startswith(values):
             return chosen
         if values and block.numbered and order[1:].startswith(values):

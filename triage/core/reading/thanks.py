@@ -20,6 +20,8 @@ _SENTENCE = re.compile(r"[^.!?;\n]+")
 _NUMBER = re.compile(r"\d{3,}")
 _OWN_WORDS = 8  # words beside thanks that an answer may have and still be no more than thanks
 _OWN_WORDS_UNMARKED = 6
+_BESIDE_PRAISE = 1  # and as many more beside each further word of thanks
+_MOST_PRAISE = 5
 
 
 def thanks(text: str, found: Signals, marked: bool, attached: bool) -> Label | None:
@@ -36,9 +38,14 @@ def thanks(text: str, found: Signals, marked: bool, attached: bool) -> Label | N
         return None
     evidence = tuple(hit.evidence for hit in (*solved[:2], *thanked[:2]))
     if solved:
-        at = {sentences.of(hit) for hit in solved}
-        if any(sentences.of(hit) in at for hit in turns) or any(
-            sentences.opens(turn) and sentences.of(hit) == sentences.of(turn) for turn in turns for hit in wrong
+        at: dict[int, int] = {}
+        for hit in solved:
+            at.setdefault(sentences.of(hit), hit.start)
+        # "But somehow it works now" is good news; "it works, but ..." is none.
+        if any(at.get(sentences.of(hit), hit.end) < hit.start for hit in turns) or any(
+            sentences.opens(turn) and sentences.of(hit) == sentences.of(turn) and sentences.of(turn) not in at
+            for turn in turns
+            for hit in wrong
         ):
             return None
         if not marked and (not thanked or wrong):
@@ -47,7 +54,8 @@ def thanks(text: str, found: Signals, marked: bool, attached: bool) -> Label | N
     if wrong or turns or attached or _NUMBER.search(text):
         return None
     beside = len(re.findall(r"[^\W_]+", inside.without(text)))
-    if beside > (_OWN_WORDS if marked else _OWN_WORDS_UNMARKED):
+    praise = min(_MOST_PRAISE, len({hit.start for hit in thanked}) - 1)
+    if beside > (_OWN_WORDS if marked else _OWN_WORDS_UNMARKED) + _BESIDE_PRAISE * praise:
         return None
     return Label(THANKS, round(0.9 - 0.03 * beside, 2), evidence)
 
