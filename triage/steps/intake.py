@@ -101,7 +101,7 @@ class Intake:
         self._office, self._raw, self._now, self._lease = office, raw, now, lease
         self._stopping, self._queued, self._fault = stopping, queued, fault
         self._seen: tuple[int, int] = (0, 0)  # UIDVALIDITY, and the UID up to which nothing is left to do
-        self._withheld: set[int] = set()  # UIDs that the server did not hand out in this round
+        self._left: Counter[int] = Counter()  # UIDs that the server listed and did not hand out: for how many rounds
         self._tries: Counter[int] = Counter()
 
     def prepare(self) -> None:
@@ -116,20 +116,25 @@ class Intake:
         if self._seen[0] != status.uidvalidity:
             self._seen = (status.uidvalidity, 0)
             self._tries.clear()
-        withheld_before, self._withheld = self._withheld, set()
+            self._left.clear()
+        before, self._left = self._left, Counter()
         handled = 0
         uids = self._mailbox.uids(after=self._seen[1])
         for start in range(0, len(uids), _LOOK):
-            arrived = self._mailbox.sizes_and_dates(uids[start : start + _LOOK])
+            listed = uids[start : start + _LOOK]
+            arrived = self._mailbox.sizes_and_dates(listed)
+            self._left.update(set(listed) - arrived.keys())
             fresh = [arrived[uid] for uid in sorted(arrived) if arrived[uid].received >= self._inbox.since]
             for batch in _batches(fresh, self._inbox.batch):
                 if self._stopping():
                     return handled
                 handled += self._batch(status.uidvalidity, batch)
-            done = min(self._withheld, default=uids[start : start + _LOOK][-1] + 1) - 1
-            self._seen = (status.uidvalidity, max(done, self._seen[1]))
-        for uid in sorted(self._withheld - withheld_before):
-            events.trouble("message.withheld", reason="the server does not hand it out; it is asked again", uid=uid)
+            # What was taken away meanwhile is not listed the next time; what is, is asked for again.
+            self._seen = (status.uidvalidity, max(min(self._left, default=listed[-1] + 1) - 1, self._seen[1]))
+        for uid in sorted(self._left):
+            self._left[uid] += before[uid]
+            if self._left[uid] == 2:
+                events.trouble("message.withheld", reason="the server does not hand it out; it is asked again", uid=uid)
         return handled
 
     # ---------------------------------------------------------------- a batch
@@ -164,7 +169,8 @@ class Intake:
                 self._pending[uid] = (by_uid[uid], raw)
                 yield Job(uid, raw, by_uid[uid].received)
         except MailError:
-            self._withheld |= missing
+            pass  # there are some that it does not hand out
+        self._left.update(missing)
 
     # ---------------------------------------------------------------- a mail
 
@@ -281,7 +287,7 @@ def _anew(
 ) -> tuple[int, str]:
     """A mail that was not decided about before."""
     gathered: Gathered = gather(tx, email, reading, office, trust, telling.now)
-    if gathered.sender.staff:
+    if gathered.sender.staff and reading.kind.value != "bounce":  # the vendor's own server returns mail, too
         return staff.handle(tx, email, reading, gathered.sender, office, telling, place)
     decision = decide(email, reading, gathered.sender, office.rules, telling.now, gathered.history)
     mail = apply(tx, email, reading, gathered, decision, office, telling, place)
