@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import daemon
 from tests.servers.smtpd import Smtpd
-from triage.adapters.smtp import Mailer, MailerAway, MailerUnusable, Sent, SmtpSettings
+from triage.adapters.smtp import Mailer, MailerAway, MailerUnusable, PerhapsTaken, Sent, SmtpSettings
 from triage.core.errors import Permanent, Temporary
 
 RAW = b"From: support@vendor.example\r\nTo: ana@partner.example\r\nSubject: Hello\r\n\r\n.dot\r\nText.\r\n"
@@ -133,7 +133,7 @@ def test_cancelled_send_leaves_no_connection_in_between(smtpd: Smtpd) -> None:
         ("drops-at-hello", MailerAway, "lost|connect"),
         ("drops-at-mail", MailerAway, "lost"),
         ("nonsense-at-mail", MailerAway, "naming the sender"),
-        ("drops-after-text", Temporary, "may have been delivered"),
+        ("drops-after-text", PerhapsTaken, "may have been delivered"),
         ("recipient-refused", Permanent, "550 5.1.1"),
         ("too-big", Permanent, "552"),
         ("text-refused", Permanent, "554"),

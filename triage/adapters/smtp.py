@@ -3,10 +3,11 @@
 `send` returns when the server has taken the mail, or raises what the outbox needs to know:
 
     Permanent        this mail will never be taken: give it up and say so
-    Temporary        not now; try again later with the same bytes. When the message says "may have been delivered"
-                     the connection broke after the text was sent: the same Message-ID makes a second copy harmless
+    Temporary        not now; try again later with the same bytes
     MailerAway       (a Temporary) the server takes no mail at all for now: it is down, hangs, or limits us. The outbox
                      pauses; that says nothing about this mail
+    PerhapsTaken     (a MailerAway) the connection broke after the text was sent: the same Message-ID makes a second
+                     copy harmless, but a server that always does this must not be sent the mail for ever
     MailerUnusable   (a MailerAway) no mail can be sent until somebody mends the log-in, the certificate or the
                      configuration: no mail is failed for it
 
@@ -60,6 +61,10 @@ class SmtpSettings:
 
 class MailerAway(Temporary):
     """No mail can be sent for now, this one or any other."""
+
+
+class PerhapsTaken(MailerAway):
+    """The connection was lost after the text was sent: the mail may have been delivered."""
 
 
 class MailerUnusable(MailerAway):
@@ -231,7 +236,7 @@ class Mailer:
             case SMTPException() if type(error) is SMTPException:  # no STARTTLS, no AUTH, no method we know
                 raise MailerUnusable(f"{self._where}: {said}; mend tls or user") from error
         if stage == "sending the text":
-            raise Temporary(
+            raise PerhapsTaken(
                 f"{self._where}: connection lost after the text was sent, it may have been delivered: {said}"
             ) from error
         raise _LineLost(f"{self._where}: connection lost while {stage}: {said}") from error

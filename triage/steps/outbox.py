@@ -8,7 +8,8 @@ became of a mail is written down as soon as it is known, together with whatever 
     refused for good    failed: staff is told
     not now             deferred, with growing pauses, and given up after so many attempts
     server away         deferred shortly; the round ends, what was not tried yet waits as before. It counts as an
-                        attempt only when the server took other mail meanwhile: an outage fails no mail
+                        attempt only when the server took other mail meanwhile, or perhaps this one: an outage fails
+                        no mail
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from triage import events
 from triage.adapters.db.outbox import Outgoing
 from triage.adapters.db.store import Store, Transaction
 from triage.adapters.db.tickets import id_of
-from triage.adapters.smtp import MailerAway, MailerUnusable, Sent
+from triage.adapters.smtp import MailerAway, MailerUnusable, PerhapsTaken, Sent
 from triage.core.errors import Permanent, Temporary
 
 CLAIM = timedelta(seconds=100)
@@ -134,8 +135,9 @@ class OutboxRound:
         try:
             await self._mailer.send(mail.sender, mail.recipient, mail.raw)
         except MailerAway as error:
-            counts, self._taken = self._taken and not isinstance(error, MailerUnusable), False
-            return _Outcome(mail, error, counts)
+            counts = self._taken and not isinstance(error, MailerUnusable)
+            self._taken = False
+            return _Outcome(mail, error, counts or isinstance(error, PerhapsTaken))
         except (Temporary, Permanent) as error:
             return _Outcome(mail, error)
         self._fault("sent")

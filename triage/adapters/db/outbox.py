@@ -72,13 +72,16 @@ class Outbox:
             .limit(limit)
             .with_for_update(skip_locked=True, of=outbox)
         )
+        order = {row: place for place, row in enumerate(self._connection.execute(due).scalars())}
+        if not order:
+            return []
         statement = (
             update(outbox)
-            .where(outbox.c.id.in_(due.scalar_subquery()))
+            .where(outbox.c.id.in_(list(order)))
             .values(next_at=until, attempts=outbox.c.attempts + 1, claimed_by=who)
             .returning(outbox)
         )
-        rows = sorted(self._connection.execute(statement), key=lambda row: row.id)
+        rows = sorted(self._connection.execute(statement), key=lambda row: order[row.id])
         return [
             Outgoing(
                 row.id, row.message_id, number(row.ticket) if row.ticket else None, row.sender, row.recipient, row.raw,
