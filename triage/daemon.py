@@ -74,10 +74,6 @@ class Daemon:
         """Builds everything that needs no server but the database. Raises TriageError."""
         self.loaded = loaded
         self.settings = loaded.config
-        names = [box.name for box in self.settings.mailbox]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            raise ConfigError(f"mailbox: {twice} is configured twice; leave one of them out")
         rules = assembly.rules(loaded)
         self.reload = Reload(loaded)
         self.office: Office = assembly.office(loaded, rules)

@@ -17,6 +17,7 @@ from triage.adapters.mime import parse
 from triage.core import authenticity, threads
 from triage.core.model import Desk, Trust
 from triage.core.reading.read import read
+from triage.core.replies import Facts, write
 from triage.steps.apply import Place
 from triage.steps.intake import handle
 from triage.steps.telling import Telling
@@ -392,6 +393,20 @@ def test_a_bounce_of_our_mail_marks_its_recipient_and_a_forged_one_nobody(unchec
     unchecked.receive("Auto-Submitted: auto-replied", **daemon, text=report_of.format("luis@acme.example", ours))
     assert bounced(unchecked) == [ANA]  # to whom it was sent, not whom the report names
     assert len(unchecked.story.sent()) == 1
+
+
+def test_a_notice_to_staff_that_comes_back_makes_no_other(unchecked: Bytes) -> None:
+    office = unchecked.story.office
+    reply = write(office.rules, "staff_command", ["en"], "lead@vendor.example", Facts(extra={"done": ["x"]}))
+    with unchecked.story.store.begin() as tx:
+        ours = office.queue(tx, reply, unchecked.story.now, seed="x")
+    unchecked.receive(
+        "Auto-Submitted: auto-replied",
+        sender="MAILER-DAEMON@vendor.example",
+        subject="Undelivered Mail Returned to Sender",
+        text=f"Action: failed\nStatus: 5.1.1\n\nMessage-ID: {ours}\n",
+    )
+    assert unchecked.last()[0] == "mail.bounced" and unchecked.story.notices() == []
 
 
 # ---------------------------------------------------------------- words that want to be more than words

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from triage.adapters.db.store import Transaction
-from triage.core import threads
+from triage.core import directory, threads
 from triage.core.model import Email
 from triage.steps.office import Office
 from triage.steps.telling import Telling
@@ -28,7 +28,9 @@ def note(tx: Transaction, email: Email, office: Office, telling: Telling) -> Non
         if not status.startswith("4"):  # a mailbox that is full today is no wrong address
             tx.people.note(mail["recipient"], bounced_at=telling.now, bounce=status or "bounced")
         keys = {"to": mail["recipient"], "reply": mail["message_id"], "status": status or None}
-        tx.notices.add(telling.now, "bounce", mail["ticket"], {"to": mail["recipient"], "status": status})
+        if not directory.listed(mail["recipient"], (*office.notify, *office.staff)):
+            # A notice of a notice that came back would come back as well, and so on for ever: the log has it.
+            tx.notices.add(telling.now, "bounce", mail["ticket"], {"to": mail["recipient"], "status": status})
         if mail["ticket"]:
             telling.about(tx, mail["ticket"], "mail.bounced", **keys)
         else:
