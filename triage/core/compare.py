@@ -5,21 +5,21 @@ Nothing is known of earlier mail here, so each mail is judged as the first of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from triage.core import directory
+from triage.core import authenticity, directory
 from triage.core.clock import Rules
 from triage.core.decide import decide
 from triage.core.directory import Directory
-from triage.core.model import Contact, Desk, Email, Reading, Sender
+from triage.core.model import Desk, Email, Reading, Sender
 from triage.core.pack import Pack
 from triage.core.reading.read import read
+from triage.core.received import judged_at, received_at
 from triage.core.replies import TICKET
 
-_UNDATED = datetime(2026, 1, 7, 8, tzinfo=UTC)  # when a mail came in that does not say so: a Wednesday morning
 # Of a pack, what the readers look at.
 _READ_WITH = (
     "words",
@@ -44,23 +44,28 @@ class Bench:
     new: Rules
     desk: Desk
     partners: Directory
+    staff: tuple[str, ...]
+    deployment: str | None  # take every sender for a partner who has it; "": the one that each pack falls back on
+    now: datetime  # for mail that does not say when it came in
     same_reading: bool  # both read a mail alike, so that it is read once
 
     @staticmethod
-    def of(old: Rules, new: Rules, desk: Desk, partners: Directory) -> Bench:
-        return Bench(old, new, desk, partners, _read_alike(old.pack, new.pack))
+    def of(
+        old: Rules,
+        new: Rules,
+        desk: Desk,
+        now: datetime,
+        *,
+        partners: Directory | None = None,
+        staff: tuple[str, ...] = (),
+        deployment: str | None = None,
+    ) -> Bench:
+        same = read_alike(old.pack, new.pack)
+        return Bench(old, new, desk, partners or Directory(), staff, deployment, now, same)
 
 
-def changes(email: Email, bench: Bench) -> Changes:
-    """Everything that is decided otherwise under the new pack."""
-    reading = read(email, bench.old.pack, bench.desk)
-    before = _outcome(email, reading, bench.old, bench.partners)
-    again = reading if bench.same_reading else read(email, bench.new.pack, bench.desk)
-    after = _outcome(email, again, bench.new, bench.partners)
-    return {key: (before[key], after[key]) for key in before if before[key] != after[key]}
-
-
-def _read_alike(old: Pack, new: Pack) -> bool:
+def read_alike(old: Pack, new: Pack) -> bool:
+    """Whether two packs read every mail alike: they differ at most in what follows from a reading."""
     return (
         old.manifest.languages == new.manifest.languages
         and old.policy.fallback_severity == new.policy.fallback_severity
@@ -68,9 +73,51 @@ def _read_alike(old: Pack, new: Pack) -> bool:
     )
 
 
-def _outcome(email: Email, reading: Reading, rules: Rules, partners: Directory) -> dict[str, Any]:
-    now = email.received or email.date or _UNDATED
-    decision = decide(email, reading, _sender(email, rules.pack, partners, now), rules, now)
+def changes(email: Email, bench: Bench) -> Changes:
+    """Everything that is decided otherwise under the new pack."""
+    email = authenticity.author(email, bench.desk.trust)
+    email = replace(email, received=received_at(email))
+    reading = read(email, bench.old.pack, bench.desk)
+    before = _outcome(email, reading, bench.old, bench)
+    again = reading if bench.same_reading else read(email, bench.new.pack, bench.desk)
+    after = _outcome(email, again, bench.new, bench)
+    return {key: (before[key], after[key]) for key in before if before[key] != after[key]}
+
+
+def kinds(changes: Changes) -> Iterator[tuple[str, str]]:
+    """What changed and how, in words that many mails share: ("due", "earlier"), ("service", "features -> api")."""
+    for key, (before, after) in changes.items():
+        if key == "missing":
+            yield from ((key, f"also {one}") for one in after if one not in before)
+            yield from ((key, f"no longer {one}") for one in before if one not in after)
+        else:
+            yield key, _kind(key, before, after)
+
+
+def _kind(key: str, before: Any, after: Any) -> str:
+    if key == "due" and before and after:
+        return "earlier" if datetime.fromisoformat(after) < datetime.fromisoformat(before) else "later"
+    if key == "reply" and before and after:
+        return "other words"
+    if key in ("due", "reply"):
+        return "none any more" if before else "one where there was none"
+    if key == "questions":
+        return f"{len(before)} -> {len(after)}" if len(before) != len(after) else "other words"
+    return f"{shown(before)} -> {shown(after)}"
+
+
+def shown(value: Any) -> str:
+    """A value of a decision, for people."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def _outcome(email: Email, reading: Reading, rules: Rules, bench: Bench) -> dict[str, Any]:
+    now = judged_at(email, bench.now)
+    decision = decide(email, reading, _sender(email, rules.pack, bench, now), rules, now)
     clock, reply = decision.clock, decision.reply
     return {
         "kind": reading.kind.value,
@@ -84,20 +131,29 @@ def _outcome(email: Email, reading: Reading, rules: Rules, partners: Directory) 
         "missing": list(decision.missing),
         "state": decision.state,
         "reasons": list(decision.reasons),
+        "flags": list(decision.flags),
         "due": clock.due.isoformat() if clock else None,
         "guaranteed": clock.guaranteed if clock else None,
         "reply": f"{reply.subject}\n\n{reply.text}".replace(TICKET, "NEW") if reply else None,
     }
 
 
-def _sender(email: Email, pack: Pack, partners: Directory, now: datetime) -> Sender:
-    """Who wrote: by the partner file; without one everybody is a partner, or there would be nothing to compare."""
-    if len(partners):
-        plans = frozenset(plan.id for plan in pack.deployments if plan.subscription)
-        return directory.identify(email, partners, now, deployments_with_subscription=plans)
-    first = email.from_[0] if email.from_ else None
-    if first is None:
-        return Sender("", status=directory.UNAUTHENTICATED, reason="no-from")
-    plan = pack.policy.fallback_deployment or pack.deployments[0].id
-    contact = Contact(partner=first.domain, deployment=plan, address=first.address)
-    return Sender(first.address, first.name, directory.AUTHORIZED, first.domain, (contact,))
+def _sender(email: Email, pack: Pack, bench: Bench, now: datetime) -> Sender:
+    if bench.deployment is not None:
+        plan = bench.deployment if bench.deployment in pack.deployment_by_id else fallback(pack)
+        return directory.assumed(email, plan)
+    plans = frozenset(plan.id for plan in pack.deployments if plan.subscription)
+    return directory.identify(
+        email,
+        bench.partners,
+        now,
+        deployments_with_subscription=plans,
+        staff=bench.staff,
+        verified=authenticity.verify(email, bench.desk.trust),
+        own=bench.desk.addresses,
+    )
+
+
+def fallback(pack: Pack) -> str:
+    """The deployment of a partner of whom it is not known."""
+    return pack.policy.fallback_deployment or pack.deployments[0].id

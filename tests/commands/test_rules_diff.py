@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from triage.adapters import packs
 from triage.cli import Context
 from triage.commands.rules import rules
+from triage.core.errors import ConfigError
 
 OUTAGE = b"""From: Ana <ana@partner.example>
 Subject: Platform down
@@ -61,20 +62,19 @@ def diff(*arguments: str | Path) -> Result:
 
 
 def differences(*arguments: str | Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(diff(*arguments, "--json").stdout)
-    return found
+    """The summary, with the changed mails and those that cannot be read."""
+    *mails, last = [json.loads(line) for line in diff(*arguments, "--json").stdout.splitlines()]
+    return {
+        **last["summary"],
+        "changes": [one for one in mails if not one["error"]],
+        "errors": [one for one in mails if one["error"]],
+    }
 
 
 def test_nothing_changes_between_a_pack_and_its_copy(mail: Path, new: Path) -> None:
-    assert differences("navixy", new, mail) == {
-        "old": "1.0",
-        "new": "1.0",
-        "mails": 2,
-        "changed": 0,
-        "counts": {},
-        "changes": [],
-        "unreadable": [],
-    }
+    found = differences("navixy", new, mail)
+    assert (found["mails"], found["changed"], found["unreadable"], found["changes"]) == (2, 0, 0, [])
+    assert found["counts"] == {} and found["kinds"] == []
 
 
 def test_a_shorter_response_time_changes_when_an_answer_is_due(mail: Path, new: Path) -> None:
@@ -84,6 +84,7 @@ def test_a_shorter_response_time_changes_when_an_answer_is_due(mail: Path, new: 
     assert (Path(one["file"]).name, one["subject"]) == ("outage.eml", "Platform down")
     assert one["changes"]["due"] == {"before": "2026-03-04T10:00:00+00:00", "after": "2026-03-04T09:00:00+00:00"}
     assert found["counts"] == {"due": 1, "reply": 1}
+    assert {"what": "due", "change": "earlier", "mails": 1} in found["kinds"]
 
 
 def test_other_requirements_change_what_is_missing(mail: Path, new: Path) -> None:
@@ -113,10 +114,52 @@ def test_the_summary_counts_and_shows_before_and_after(mail: Path, new: Path) ->
     change(new, "targets.toml", "hours = 2", "hours = 1")
     change(new, "pack.toml", 'version = "1.0"', 'version = "1.1"')
     lines = diff("navixy", new, mail).stdout.split("\n")
-    assert lines[0] == "navixy 1.0 -> navixy 1.1: 2 mails, 1 would be decided otherwise"
-    assert "       1  due" in lines
-    assert "  due: 2026-03-04T10:00:00+00:00 -> 2026-03-04T09:00:00+00:00" in lines
-    assert any(line.startswith("    +Answer by: Wednesday, 4 March 2026, 09:00 UTC") for line in lines)
+    assert lines[:2] == ["navixy 1.0 -> navixy 1.1", "2 mails: 1 would be decided otherwise, 1 would not"]
+    assert "       1  due: earlier" in lines
+    assert "  due           Wed 2026-03-04 10:00 UTC  ->  Wed 2026-03-04 09:00 UTC" in lines
+    assert any(line.startswith("    + Answer by: Wednesday, 4 March 2026, 09:00 UTC") for line in lines)
+
+
+def test_every_sender_is_a_partner_where_no_partner_file_is_configured_and_it_says_so(mail: Path, new: Path) -> None:
+    senders = differences("navixy", new, mail)["senders"]
+    assert senders == (
+        "no partner file is configured: everybody is taken for an authorized partner with deployment paas"
+    )
+
+
+def test_a_deployment_can_be_chosen(mail: Path, new: Path) -> None:
+    text = (new / "targets.toml").read_text(encoding="utf-8").replace("hours = 3", "hours = 2")
+    (new / "targets.toml").write_text(text, encoding="utf-8")
+    assert differences("navixy", new, mail)["changed"] == 0
+    assert differences("navixy", new, mail, "--deployment", "on_premise")["counts"] == {"due": 1, "reply": 1}
+
+
+def test_a_deployment_that_no_pack_knows_is_wrong_usage(mail: Path, new: Path) -> None:
+    with pytest.raises(ConfigError, match="the packs know paas, on_premise, cloud"):
+        diff("navixy", new, mail, "--deployment", "moon")
+
+
+def test_an_mbox_and_a_maildir_are_archives_too(tmp_path: Path, new: Path) -> None:
+    change(new, "targets.toml", "hours = 2", "hours = 1")
+    (tmp_path / "old.mbox").write_bytes(
+        b"From a Mon Mar  2 08:00:00 2026\n" + OUTAGE + b"\nFrom b Mon Mar  2 08:00:00 2026\n" + QUESTION
+    )
+    for name in ("cur", "new", "tmp"):
+        (tmp_path / "Maildir" / name).mkdir(parents=True)
+    (tmp_path / "Maildir" / "cur" / "1.host:2,S").write_bytes(OUTAGE)
+    found = differences("navixy", new, tmp_path / "old.mbox", tmp_path / "Maildir")
+    assert found["mails"] == 3
+    assert [Path(one["file"]).name for one in found["changes"]] == ["old.mbox#1", "1.host:2,S"]
+
+
+def test_a_reply_that_no_longer_goes_out_is_told_in_a_line(mail: Path, new: Path) -> None:
+    (new / "words" / "en" / "own.toml").write_text(
+        '[[rule]]\nid = "en.own"\nsignal = "kind.auto_reply"\nweight = 50.0\nphrases = ["every Monday"]\n',
+        encoding="utf-8",
+    )
+    text = diff("navixy", new, mail / "question.eml").stdout
+    assert "  kind          request  ->  auto_reply" in text
+    assert "  reply         no longer goes out: Re: [#NEW] Schedule" in text
 
 
 def test_no_more_mails_are_shown_than_asked_for(mail: Path, new: Path) -> None:
@@ -124,9 +167,25 @@ def test_no_more_mails_are_shown_than_asked_for(mail: Path, new: Path) -> None:
     assert "... and 1 more" in diff("navixy", new, mail, "--most", "0").stdout
 
 
-def test_a_mail_in_pieces_is_compared_all_the_same(mail: Path, new: Path) -> None:
+def test_a_mail_that_cannot_be_read_gets_its_line(mail: Path, new: Path) -> None:
     (mail / "broken.eml").write_bytes(b"\x00\xff" * 50)
-    assert differences("navixy", new, mail)["mails"] == 3
+    found = differences("navixy", new, mail)
+    assert (found["mails"], found["unreadable"]) == (3, 1)
+    (one,) = found["errors"]
+    assert Path(one["file"]).name == "broken.eml"
+    assert "broken.eml: cannot be read: " in diff("navixy", new, mail).stdout
+
+
+def test_words_of_a_mail_move_no_cursor(mail: Path, new: Path) -> None:
+    (mail / "outage.eml").write_bytes(OUTAGE.replace(b"Subject: Platform", b"Subject: \x1b[2JPlatform\x07"))
+    change(new, "targets.toml", "hours = 2", "hours = 1")
+    for arguments in ((), ("--json",)):
+        assert not set(diff("navixy", new, mail, *arguments).stdout) & set("\x1b\x07")
+
+
+def test_a_mail_without_a_date_is_judged_at_one_time_under_both(mail: Path, new: Path) -> None:
+    (mail / "outage.eml").write_bytes(OUTAGE.replace(b"Date: Wed, 04 Mar 2026 08:00:00 +0000\n", b""))
+    assert differences("navixy", new, mail)["changed"] == 0
 
 
 def test_senders_are_looked_up_in_the_partner_file(tmp_path: Path, mail: Path, new: Path) -> None:
