@@ -246,7 +246,7 @@ class Daemon:
         except LeaseLost:
             pass  # another daemon does it now
         except Exception as error:
-            events.surprise(f"{name}.surprise", error)
+            events.surprise("job.surprise", error, name=name)
             self._ended(error)
         else:
             self.silence.works(name)

@@ -125,7 +125,7 @@ class MailboxRunner:
             ended(error)
         except BaseException as error:
             if not stopping.is_set():
-                events.surprise(f"{self.name}.ended", error)
+                events.surprise("mailbox.ended", error, name=self.name)
             ended(error)
 
     def _connect(self) -> None:

@@ -101,6 +101,11 @@ def test_rotated_files_come_first_oldest_before_newer(file: Path, shown: Shown) 
     assert len(lines(shown("--since", "5h"))) == 5  # not the file that was written last in 1970
 
 
+def test_a_file_that_was_just_moved_away_is_no_fault(file: Path, shown: Shown) -> None:
+    file.rename(file.parent / "triage.log.1")
+    assert len(lines(shown())) == 4
+
+
 def test_json_gives_the_lines_as_they_are(shown: Shown) -> None:
     assert json.loads(lines(shown("--json", "--ticket", "1002"))[0])["reason"] == "no such user"
 

@@ -72,6 +72,10 @@ class Postgres:
         daemon.run([self._psql, "-h", self.dir, "-U", "triage", "-qc", f"CREATE DATABASE {name}", "postgres"])
         return f"postgresql+psycopg://triage@/{name}?host={self.dir}"
 
+    def sql(self, statement: str) -> None:
+        """What an administrator does."""
+        daemon.run([self._psql, "-h", self.dir, "-U", "triage", "-qc", statement, "postgres"])
+
     def _answers(self) -> bool:
         command: list[str | Path] = [self._psql, "-h", self.dir, "-U", "triage", "-qc", "SELECT 1", "postgres"]
         return subprocess.run(command, capture_output=True, cwd="/", env=os.environ, timeout=30).returncode == 0

@@ -31,7 +31,7 @@ class Post:
         self.desk, self.store, self.now = desk, desk.store, MONDAY
         self._number = 0
 
-    def queue(self, *recipients: str, ticket: int | None = None) -> list[str]:
+    def queue(self, *recipients: str, ticket: int | None = None, template: str = "accepted") -> list[str]:
         """Mails that wait. Returns their Message-IDs."""
         made = []
         with self.store.begin() as tx:
@@ -43,7 +43,7 @@ class Post:
                 message.set_content(f"Reply {self._number}")
                 tx.outbox.queue(
                     message_id=message["Message-ID"], ticket=ticket, mail=None, sender=SUPPORT, recipient=recipient,
-                    template="accepted", language="en", pack="p", raw=message.as_bytes().replace(b"\n", b"\r\n"),
+                    template=template, language="en", pack="p", raw=message.as_bytes().replace(b"\n", b"\r\n"),
                     queued_at=self.now, next_at=self.now,
                 )  # fmt: skip
                 made.append(message["Message-ID"])
@@ -163,6 +163,13 @@ def test_refused_recipient_fails_alone_and_staff_is_told(
     assert post.row(ids[1])["failed_at"] and post.waiting() == 0
     assert ("failed", None) in post.desk.notices()
     assert sorted(told(caplog)) == ["mail.failed", "mail.sent", "mail.sent"]
+
+
+def test_notice_to_staff_that_is_refused_makes_no_other(post: Post, smtpd: Smtpd) -> None:
+    [notice] = post.queue("lead@vendor.example", template="staff_notices")
+    smtpd.misbehave("recipient-refused", recipient="lead@vendor.example")
+    post.round(smtpd)
+    assert post.row(notice)["failed_at"] and post.desk.notices() == []
 
 
 def test_mail_that_is_deferred_again_and_again_is_given_up(post: Post, smtpd: Smtpd) -> None:

@@ -454,7 +454,6 @@ def test_hostile_words_stay_words_in_mail_log_and_terminal(
     assert not set(terminal) & set("\x1b\x9b\x07\u202e\u2028\x00")
 
 
-@pytest.mark.xfail(strict=False, reason="the parser decodes encoded words in trace headers")
 def test_an_envelope_address_that_is_an_encoded_word_proves_nothing(desk: Bytes) -> None:
     result = "spf=pass smtp.mailfrom==?utf-8?q?x=3B_dkim=3Dpass_header.d=3Dacme.example_?=@evil.example"
     desk.receive(f"Authentication-Results: {AUTHSERV}; {result}")

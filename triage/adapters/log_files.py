@@ -19,6 +19,8 @@ _PAUSE = 0.2  # seconds between looks at a log that grows
 def stored(file: Path, since: datetime | None = None) -> Iterator[str]:
     """Every line there is, oldest first."""
     yield from earlier(file, since)
+    if not file.exists() and _rotated(file):
+        return  # moved away just now: the next event makes it anew
     with _opened(file) as lines:
         yield from (line.rstrip("\n") for line in lines)
 

@@ -185,6 +185,22 @@ def _error(raw: bytes, head: Block, body: str, attachments: list[Attachment]) ->
 # ---------------------------------------------------------------- headers
 
 
+# Servers write these, and copy addresses of the sender into them: an encoded word there is his, and decoding it would
+# let him write a server's findings (RFC 2047 section 5 permits none in them).
+_WRITTEN_BY_SERVERS = frozenset(
+    {
+        "authentication-results",
+        "arc-authentication-results",
+        "arc-seal",
+        "arc-message-signature",
+        "x-original-authentication-results",
+        "received",
+        "received-spf",
+        "return-path",
+    }
+)
+
+
 def _headers(head: Block, hint: str, limits: Limits, defects: set[str]) -> dict[str, tuple[str, ...]]:
     headers: dict[str, list[str]] = {}
     for name, value in head.fields:
@@ -195,7 +211,7 @@ def _headers(head: Block, hint: str, limits: Limits, defects: set[str]) -> dict[
             headers.setdefault(name, []).append(one_line(value.decode("ascii")))
             continue
         unfolded = re.sub(r"[ \t]*\n[ \t]+", " ", text(value, hint))
-        said = words(unfolded) if "=?" in unfolded else unfolded
+        said = words(unfolded) if "=?" in unfolded and name not in _WRITTEN_BY_SERVERS else unfolded
         if said is not unfolded and any(mark in said for mark in "\r\n\x00"):
             defects.add("header-injection")
         headers.setdefault(name, []).append(one_line(said))

@@ -27,6 +27,7 @@ from triage.adapters.db.store import Store, Transaction
 from triage.adapters.db.tickets import id_of
 from triage.adapters.smtp import MailerAway, MailerUnusable, PerhapsTaken, Sent
 from triage.core.errors import Permanent, Temporary
+from triage.core.replies import TO_STAFF
 
 CLAIM = timedelta(seconds=100)
 ONE_MAIL = timedelta(seconds=45)  # that one mail may take to be sent; none is begun when the claim ends before that
@@ -194,7 +195,8 @@ class OutboxRound:
             return lambda: events.mail_sent(ticket=mail.ticket, **about)
         if isinstance(outcome.error, Permanent) or (outcome.counts and mail.attempts >= self._attempts):
             tx.outbox.fail(mail.id, now, reason)
-            tx.notices.add(now, "failed", ticket, {"to": mail.recipient, "reason": reason[:200]})
+            if mail.template not in TO_STAFF:  # else each notice that fails would make another, for ever
+                tx.notices.add(now, "failed", ticket, {"to": mail.recipient, "reason": reason[:200]})
             if ticket is not None:
                 tx.tickets.tell(ticket, now, "mail.failed", {"to": mail.recipient, "reason": reason[:300]})
             return lambda: events.mail_failed(ticket=mail.ticket, reason=reason, **about)

@@ -27,6 +27,7 @@ class Outgoing:
     raw: bytes
     attempts: int
     queued_at: datetime
+    template: str = ""
 
 
 # Asked for every mail: made once, for to make a statement takes as long as to run it.
@@ -85,7 +86,7 @@ class Outbox:
         return [
             Outgoing(
                 row.id, row.message_id, number(row.ticket) if row.ticket else None, row.sender, row.recipient, row.raw,
-                row.attempts, row.queued_at,
+                row.attempts, row.queued_at, row.template,
             )
             for row in rows
         ]  # fmt: skip

@@ -123,7 +123,7 @@ class _Part:
     """What is known of a part of a pattern."""
 
     strings: tuple[str, ...] | None = None  # all that it can match, None: more than can be listed
-    ends: tuple[str, ...] | None = None  # with one of these it begins and ends, though it may be longer
+    starts: tuple[str, ...] | None = None  # otherwise: with one of these it begins
     one_of: tuple[str, ...] | None = None  # what it demands
     digits: int = 0
 
@@ -137,6 +137,7 @@ def _of(steps: Iterable[tuple[Any, Any]]) -> _Part:
     run: tuple[str, ...] = ("",)  # strings that can stand at the end of what was seen
     whole = True
     demands: list[tuple[str, ...]] = []
+    starts: tuple[str, ...] | None = None
     count = 0
     for name, value in steps:
         part = _step(str(name), value)
@@ -145,13 +146,15 @@ def _of(steps: Iterable[tuple[Any, Any]]) -> _Part:
             demands.append(part.one_of)
         grown = _joined(run, part.strings)
         if grown is None:
+            longer = _joined(run, part.starts) or run
+            starts = longer if whole else starts
             whole = False
-            demands.append(_joined(run, part.ends) or run)
-            grown = part.strings or part.ends or ("",)
+            demands.append(longer)
+            grown = part.strings or ("",)
         run = grown
     demands.append(run)
     best = max((_least(demand) for demand in demands), key=_tells)
-    return _Part(run if whole else None, None, best or None, count)
+    return _Part(run if whole else None, starts, best or None, count)
 
 
 def _joined(before: Sequence[str], after: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -221,13 +224,16 @@ def _one_of_characters(items: Sequence[tuple[Any, Any]]) -> _Part:
 
 def _either(parts: Sequence[_Part]) -> _Part:
     strings: list[str] | None = []
+    starts: list[str] | None = []
     demand: list[str] | None = []
     for part in parts:
+        begun = part.strings or part.starts
         strings = None if strings is None or part.strings is None else [*strings, *part.strings]
+        starts = None if starts is None or begun is None else [*starts, *begun]
         demand = None if demand is None or part.one_of is None else [*demand, *part.one_of]
     return _Part(
         tuple(dict.fromkeys(strings)) if strings is not None and len(strings) <= _MOST else None,
-        None,
+        tuple(dict.fromkeys(starts)) if starts is not None and len(starts) <= _MOST else None,
         _least(tuple(dict.fromkeys(demand))) if demand else None,
         min(part.digits for part in parts),
     )
@@ -240,4 +246,4 @@ def _repeated(least: int, most: int, part: _Part) -> _Part:
         return _Part(strings)
     if least == most == 1:
         return part
-    return _Part(None, part.strings, part.one_of, count)
+    return _Part(None, part.strings or part.starts, part.one_of, count)
