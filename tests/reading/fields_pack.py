@@ -18,12 +18,18 @@ READERS = ("description", "account", "asset", "element", "actions", "evidence")
 @lru_cache
 def pack() -> Pack:
     """A pack of nothing but required fields and their words."""
-    words = {
-        language: Words.model_validate(tomllib.loads((WORDS / language / "fields.toml").read_text("utf-8")))
-        for language in ("en", "es", "any")
-    }
+    words = {language: _words(language) for language in ("en", "es", "any")}
     required = [RequiredField.model_construct(id=reader, reader=reader, clause="info") for reader in READERS]
     return Pack.model_construct(fields=required, words=words)
+
+
+def _words(language: str) -> Words:
+    """What the chapters of the fields say in a language."""
+    files = [WORDS / language / f"{chapter}.toml" for chapter in ("fields", "actions")]
+    parts = [Words.model_validate(tomllib.loads(file.read_text("utf-8"))) for file in files if file.exists()]
+    return Words(
+        rule=[rule for part in parts for rule in part.rule], form=[form for part in parts for form in part.form]
+    )
 
 
 def read(

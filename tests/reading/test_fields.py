@@ -93,6 +93,18 @@ DONE = {
     "probé": ("es", "Ya probé con otro navegador y sigue igual."),
     "al hacer": ("es", "Al exportar a Excel sale vacío."),
     "hemos": ("es", "Hemos reiniciado el servidor dos veces."),
+    "without saying who": ("en", "Removed the zone, drew it once more and it stays empty."),
+    "by whom it was": ("en", "The fuse was replaced by the electrician, and the unit is red."),
+    "while at it": ("en", "Hello, I am testing the new gateway and no message leaves."),
+    "after doing": ("en", "After moving the unit to another group its alerts are silent."),
+    "each time": ("en", "Each time the client opens the map the page reloads."),
+    "put": ("en", "My technician put another SIM in it and the unit stays red."),
+    "on a console": ("en", "Now it hangs.\n# docker compose pull\n# docker compose up"),
+    "accented": ("es", "Busqué la opción, revisé el manual y nada."),
+    "se hizo": ("es", "La primera vez se corrigió el NIF y se reenvió, sigue rechazada."),
+    "acabo de": ("es", "Acabo de activar el módulo y no aparece en el menú."),
+    "cada vez que": ("es", "Me saca cada vez que abro el mapa."),
+    "volvimos a": ("es", "Volvimos a importar la tabla y sale vacía."),
     "cambiaron": ("es", "Cambiamos la SIM del equipo y no conecta."),
 }
 NOT_DONE = {
@@ -101,6 +113,9 @@ NOT_DONE = {
     "nothing changed": ("en", "All units are red since noon, we did not change anything."),
     "wish": ("es", "Queremos agregar cien equipos, ¿cómo se puede hacer?"),
     "state": ("es", "El mapa está en blanco desde ayer."),
+    "in a question": ("en", "Is there a log that shows which zone was edited last month?"),
+    "a wish for a deed": ("es", "Por favor que su técnico revise y cambie la zona del cliente."),
+    "feelings": ("en", "We expected more and are disappointed."),
     "back by itself": ("es", "El equipo ya volvió a transmitir solo."),
 }
 

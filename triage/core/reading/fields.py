@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from triage.core.model import Body, Email, Evidence, Label
 from triage.core.pack import Pack, RequiredField
+from triage.core.reading.actions import deeds
 from triage.core.reading.elements import with_elements
 from triage.core.reading.evidence_of import attached, pasted
 from triage.core.reading.identifiers import Identifier, Passage, identifiers
@@ -25,6 +26,7 @@ _ENOUGH_WORDS = 8
 _REPLY = re.compile(r"\s{0,9}(?:re|aw|sv|vs|antw|odp|rv|res|rif|ynt)\s?(?:\[\d{1,3}\])?\s?:", re.IGNORECASE)
 _TABLES = (".xlsx", ".xls", ".csv", ".ods", ".tsv", ".txt")
 _CELLS = str.maketrans(",;\t", "|||")  # a comma next to a number in a sentence means something else
+_DONE = 0.4  # what speaks against a field when nothing is left to do: much against what is wanted, little against deeds
 _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for identifiers
 
 
@@ -32,6 +34,7 @@ _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for
 class _Mail:
     """What the readers look at."""
 
+    done: bool  # nothing is left to do
     signals: Signals
     own: Signals  # without the subject of a reply, which is of an earlier mail
     passages: tuple[Passage, ...]
@@ -39,16 +42,20 @@ class _Mail:
     named: tuple[Identifier, ...]
     shown: tuple[Evidence, ...]  # evidence by attachment
     pasted: tuple[tuple[float, Evidence], ...]
+    deeds: tuple[tuple[float, Evidence], ...]  # what was done
     files: tuple[Evidence, ...]  # attachments that hold a list of assets
 
 
-def fields(email: Email, body: Body, signals: Signals, pack: Pack) -> dict[str, Label]:
-    """Each required field of the pack: "true" when the mail has it, "false" when not."""
-    mail = _look(email, body, signals, pack)
+def fields(email: Email, body: Body, signals: Signals, pack: Pack, *, done: bool = False) -> dict[str, Label]:
+    """Each required field of the pack: "true" when the mail has it, "false" when not.
+
+    `done`: the sender only thanks or confirms, and what he tells is no matter any more.
+    """
+    mail = _look(email, body, signals, pack, done)
     return {entry.id: _READERS[entry.reader](mail, entry) for entry in pack.fields}
 
 
-def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
+def _look(email: Email, body: Body, signals: Signals, pack: Pack, done: bool) -> _Mail:
     text = body.readable  # as the signals were made
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
     replies = _REPLY.match(email.subject) is not None
@@ -56,6 +63,7 @@ def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
     signals = with_elements(signals, passages, named)
     own = Signals({name: [hit for hit in hits if not hit.in_subject] for name, hits in signals.hits.items()})
     return _Mail(
+        done=done,
         signals=signals,
         own=own if replies else signals,
         passages=passages,
@@ -63,6 +71,7 @@ def _look(email: Email, body: Body, signals: Signals, pack: Pack) -> _Mail:
         named=named,
         shown=tuple(attached(email.attachments, signals)),
         pasted=tuple(found for passage in passages for found in pasted(passage)),
+        deeds=tuple(sorted((deed for passage in passages for deed in deeds(passage)), key=lambda deed: -deed[0])),
         files=tuple(_lists(email, pack)),
     )
 
@@ -101,7 +110,8 @@ def _concreteness(mail: _Mail) -> float:
     if mail.words >= _ENOUGH_WORDS and not mail.own.of("field.description"):
         score += 0.8  # words that the pack does not know, rather than none
     score += 0.4 * min(mail.own.weight("field.element"), 3.0)
-    return score + 0.5 * bool(mail.named) + 0.5 * bool(mail.pasted)
+    score += 0.5 * bool(mail.named) + 0.5 * bool(mail.pasted)
+    return score - 8 * _DONE * mail.done
 
 
 def _account(mail: _Mail, entry: RequiredField) -> Label:
@@ -131,8 +141,11 @@ def _element(mail: _Mail, entry: RequiredField) -> Label:
 
 
 def _actions(mail: _Mail, entry: RequiredField) -> Label:
-    score = mail.signals.weight("field.actions") - 1.0
-    return _answer(score, mail.signals.evidence("field.actions"))
+    done = [weight for weight, _ in mail.deeds[:_MOST_EVIDENCE]]
+    told = done[0] + 0.35 * sum(done[1:]) if done else 0.0
+    score = told + mail.signals.weight("field.actions") - 1.0 - _DONE * mail.done
+    evidence = [evidence for weight, evidence in mail.deeds if weight >= 0.5]
+    return _answer(score, (*evidence[:3], *mail.signals.evidence("field.actions")))
 
 
 def _evidence(mail: _Mail, entry: RequiredField) -> Label:

@@ -21,6 +21,7 @@ from triage.core.reading.kind import kind
 from triage.core.reading.language import language
 from triage.core.reading.matches import lexicon
 from triage.core.reading.questions import Questions, questions
+from triage.core.reading.thanks import THANKS
 from triage.core.reading.topic import Topic, deployment, topic
 
 _LONGEST_FORWARDED = 20_000  # characters of attached mail that are read
@@ -46,7 +47,7 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
         asked, about = Questions((), what.confidence), _nothing(what, pack)
     manners = courtesy(signals, pack, until=len(body.text))
     plan = deployment(signals, pack)
-    given = fields(email, body, signals, pack)
+    given = fields(email, body, signals, pack, done=what.value == THANKS)
     labels = (what, tongue, about.request_type, about.service, about.out_of_scope, about.severity, plan)
     return Reading(
         kind=what,
