@@ -35,6 +35,17 @@ def test_a_question_mark_is_a_word() -> None:
     assert "?" not in wording("It heats.").words
 
 
+def test_the_subject_of_a_reply_only_names_the_matter() -> None:
+    words = wording("Still broken.", "Re: How to weigh").words
+    assert "s:weigh" in words and "how to" not in words and "weigh" not in words
+
+
+def test_a_word_that_every_mail_has_is_not_learned() -> None:
+    mails = [wording(f"the {text}") for text, _ in MAILS]
+    weights = train.train(mails, [value for _, value in MAILS]).weights
+    assert max(abs(weight) for weight in weights["the"]) == 0.0
+
+
 def test_case_and_accents_do_not_matter() -> None:
     assert wording("Página CAÍDA").words.keys() == wording("pagina caida").words.keys()
 

@@ -57,6 +57,8 @@ SERVICES = [
     ("software_update", "Can we upgrade from version 2024.2 straight to the latest build?"),
     ("productivity", "The platform is very slow, each page takes a minute to load."),
     ("none", "Please send us your price list and the discount for a yearly contract."),
+    ("bulk_registration", "Please register 25 new devices for our client. All Teltonika FMB120, IMEIs below."),
+    ("server_administration", "How often do you make backups of the server, and how long are they kept?"),
 ]
 
 
@@ -75,6 +77,11 @@ def test_the_service_row_is_that_of_what_is_asked(service: str, text: str) -> No
         ("question", "¿Cómo hago para que un subusuario solo vea tres vehículos?"),
         ("change", "Please install the attached certificate on our panel."),
         ("change", "Favor de habilitar el módulo de tareas a la cuenta Pacífico."),
+        ("change", "We made a page for tyres, https://tyres.example/app. Please integrate it into the menu."),
+        ("question", "Do you renew the certificate, or do we have to install it ourselves?"),
+        ("question", "¿El certificado lo renuevan ustedes o lo tenemos que instalar nosotros?"),
+        ("incident", "The stops report is empty. What should I check?"),
+        ("other", "I would like to propose a report on how long a unit was in each zone."),
         ("other", "It would be great to be able to colour geofences by group."),
         ("other", "Quiero que me devuelvan el dinero, pésimo servicio."),
     ],
@@ -89,6 +96,7 @@ def test_the_request_type_is_what_the_writer_wants(value: str, text: str) -> Non
         ("gps_hardware", "none", "Which wire of the tracker harness is for ignition, and where is the relay soldered?"),
         ("gps_hardware", "none", "¿De qué color es el cable de ignición del equipo y dónde va el relevador?"),
         ("third_party", "none", "A client uses Wialon too. How does he import a geofence on their site?"),
+        ("server", "server_administration", "We want to upgrade Ubuntu 20.04 to 22.04, which commands?"),
         ("server", "server_administration", "Which iptables rules do you advise against brute force on ssh?"),
         ("server", "server_administration", "¿Cómo hago un respaldo de la base de datos MySQL cada noche?"),
     ],
@@ -118,12 +126,28 @@ def test_an_incident_of_the_platform_that_mentions_other_things_is_in_scope(text
         ("1", "Se cayó la plataforma, nadie puede entrar."),
         ("2", "None of our clients can open the reports since the morning, the map works."),
         ("2", "A todos los clientes les sale error al abrir los informes."),
+        ("2", "Quite a few users of different dealers can't open the reports."),
+        ("2", "A la mayoría de los usuarios no les abre el informe."),
+        ("3", "Nothing works for me in the tasks page, my colleagues can use it."),
+        ("3", "Hello everyone, the report of unit 4 is empty."),
         ("3", "The report of one client does not open."),
         ("3", "URGENT!!! URGENT!!! The report shows zero km, fix it NOW!!!"),
     ],
 )
 def test_severity_is_extent_and_not_loudness(level: str, text: str) -> None:
     assert mail(text).severity.value == level
+
+
+def test_in_a_language_without_words_nobody_is_turned_away_and_nothing_is_sure() -> None:
+    found = mail('Wie können wir den Bericht "Fahrten" automatisch jede Woche als Excel-Datei verschicken lassen?')
+    assert found.language.value == "other"
+    assert found.out_of_scope.value is None
+    assert max(found.service.confidence, found.request_type.confidence) <= 0.5
+
+
+def test_the_subject_of_a_reply_does_not_say_what_is_wanted() -> None:
+    text = "The route report of van 4 is empty since Monday."
+    assert mail(text, "Re: How to add a tracker").request_type.value == "incident"
 
 
 def test_only_incidents_have_a_severity() -> None:

@@ -16,6 +16,7 @@ from triage.core.model import Evidence
 from triage.core.pack import Pack
 from triage.core.reading.matches import once_per_pack
 from triage.core.reading.phrases import tokens
+from triage.core.threads import bare_subject
 
 _STEM = 5  # letters that stand for all forms of a long word
 _MARKS = frozenset(".!?;:\n¿¡")
@@ -61,9 +62,13 @@ class Wording:
 
 
 def wording(text: str, subject: str = "") -> Wording:
-    """The words, pairs of neighbours and stems of a mail; every number is the same word."""
+    """The words, pairs of neighbours and stems of a mail; every number is the same word.
+
+    The subject of a reply is that of an earlier mail: it still names the matter, but its sentences are not this mail's.
+    """
     found = Wording()
-    for part in (subject, text[:_LONGEST]):
+    reply = is_reply(subject)
+    for part in (text[:_LONGEST],) if reply else (subject, text[:_LONGEST]):
         before = _START
         for word in tokens(part).words:
             if word in _MARKS:
@@ -83,6 +88,11 @@ def wording(text: str, subject: str = "") -> Wording:
         if word not in _MARKS:
             found.words.setdefault(f"{_TITLE}{word[:_STEM]}", word)
     return found
+
+
+def is_reply(subject: str) -> bool:
+    """Whether a subject is that of an earlier mail."""
+    return bare_subject(subject) != " ".join(subject[:500].split())
 
 
 def opinions(words: Wording, pack: Pack) -> dict[str, Opinion]:

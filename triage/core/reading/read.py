@@ -42,7 +42,8 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
     what = kind(email, body, tongue.value or "", signals, pack, desk)
     if what.value in _ASKING:
         asked = questions(text, email.subject, signals, pack)
-        about = topic(text, email.subject, signals, asked.texts, words, pack)
+        foreign = tongue.value not in pack.words
+        about = topic(text, email.subject, signals, asked.texts, words, pack, foreign=foreign)
     else:
         asked, about = Questions((), what.confidence), _nothing(what, pack)
     manners = courtesy(signals, pack, until=len(body.text))

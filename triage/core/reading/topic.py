@@ -14,17 +14,21 @@ from dataclasses import dataclass
 
 from triage.core.model import Evidence, Label
 from triage.core.pack import NONE, Pack, WordRule
-from triage.core.reading.learned import Opinion, opinions, wording
+from triage.core.reading.learned import Opinion, is_reply, opinions, wording
 from triage.core.reading.matches import Hit, Lexicon, Signals
 from triage.core.reading.segments import units
 
 _CLEAR = 1.0  # a weight from which a signal settles a value by itself
 _BEGINNING = 250  # characters of the text in which its matter is told
 _LATER = 0.6  # what a rule counts after them
+_IN_SUBJECT = 2.0  # what it counts in the subject
+_OF_ANOTHER = 0.5  # what it counts in the subject of a reply, for what is wanted: that mail was another one
+_FOREIGN = 0.5  # how sure a label can be in a language of which the pack has no words
 _OUT = 1.8  # what must speak for "out of scope" more than against it: a partner is not turned away on a hint
 _HINT = 1.0  # how much more the learned words must say where no rule speaks
 _CERTAIN = 0.45  # how sure the service must be for the scope to follow from it
-_DOUBT = 2.0  # how much less sure a label is than its scores say; so that 0.8 is right in four of five mails
+_DOUBT = 1.2  # how much less sure a label is than its scores say; so that 0.8 is right in four of five mails
+_BESIDE = 0.5  # what a rule for "out of scope" counts for no row: less, for the mail may well be in scope
 _UNKNOWN = -6.0  # the learned score of a value that no example mail had
 _LABELS = ("request_type.", "service.", "out_of_scope.", "severity.")  # whose signals are read here
 _NOTHING = "null"  # how the learned weights call a label without a value
@@ -37,6 +41,8 @@ class Passage:
 
     signals: Signals
     opinions: Mapping[str, Opinion]
+    reply: bool = False  # whether the subject is that of an earlier mail
+    foreign: bool = False  # whether the pack has no words of its language
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +55,25 @@ class Topic:
     severity: Label
 
 
-def topic(text: str, subject: str, signals: Signals, asked: Sequence[str], lexicon: Lexicon, pack: Pack) -> Topic:
-    """The topic of a mail. `signals` are those of subject and text, `asked` the text of each of its questions."""
+def topic(
+    text: str,
+    subject: str,
+    signals: Signals,
+    asked: Sequence[str],
+    lexicon: Lexicon,
+    pack: Pack,
+    *,
+    foreign: bool = False,
+) -> Topic:
+    """The topic of a mail. `signals` are those of subject and text, `asked` the text of each of its questions.
+
+    `foreign`: it is in a language of which the pack has no words; a word that looks familiar there proves little.
+    """
     signals = Signals({name: hits for name, hits in signals.hits.items() if name.startswith(_LABELS)})
     if len(asked) < 2:
-        return _one(passage(text, subject, signals, pack), pack)
-    return _gravest(
-        [_one(passage(part, subject, _heard(part, text, subject, signals, lexicon), pack), pack) for part in asked],
-        pack,
-    )
+        return _one(passage(text, subject, signals, pack, foreign=foreign), pack)
+    parts = [(part, _heard(part, text, subject, signals, lexicon)) for part in asked]
+    return _gravest([_one(passage(part, subject, heard, pack, foreign=foreign), pack) for part, heard in parts], pack)
 
 
 def _heard(part: str, text: str, subject: str, signals: Signals, lexicon: Lexicon) -> Signals:
@@ -66,21 +82,33 @@ def _heard(part: str, text: str, subject: str, signals: Signals, lexicon: Lexico
     return signals.within(at, at + len(part)) if at >= 0 else lexicon.signals(part, subject)  # (it was cut short)
 
 
-def passage(text: str, subject: str, signals: Signals, pack: Pack) -> Passage:
+def passage(text: str, subject: str, signals: Signals, pack: Pack, *, foreign: bool = False) -> Passage:
     """What a text says, without pasted logs, code and addresses: those name things that nobody asks about.
 
     What is recognised by its form stays, for an exception or an API call is meant to be seen.
     """
-    spans = [(unit.start, unit.end) for unit in units(text) if unit.pasted]
-    spans += [match.span() for match in _ADDRESS.finditer(text)]
+    reply = is_reply(subject)
+    spans = _unspoken(text)
+    heard = opinions(wording(_without(text, spans), subject), pack)
     if not spans:
-        return Passage(signals, opinions(wording(text, subject), pack))
+        return Passage(signals, heard, reply, foreign)
     kept: dict[str, list[Hit]] = {}
     for name, hits in signals.hits.items():
         left = [hit for hit in hits if hit.in_subject or not isinstance(hit.rule, WordRule) or not _inside(hit, spans)]
         if left:
             kept[name] = left
-    return Passage(Signals(kept), opinions(wording(_without(text, spans), subject), pack))
+    return Passage(Signals(kept), heard, reply, foreign)
+
+
+def spoken(text: str) -> str:
+    """What of a text was said, and not pasted."""
+    return _without(text, _unspoken(text))
+
+
+def _unspoken(text: str) -> list[tuple[int, int]]:
+    """Where something stands that was pasted, or an address."""
+    spans = [(unit.start, unit.end) for unit in units(text) if unit.pasted]
+    return spans + [match.span() for match in _ADDRESS.finditer(text)]
 
 
 def _inside(hit: Hit, spans: Sequence[tuple[int, int]]) -> bool:
@@ -88,6 +116,8 @@ def _inside(hit: Hit, spans: Sequence[tuple[int, int]]) -> bool:
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    if not spans:
+        return text
     pieces: list[str] = []
     at = 0
     for start, end in sorted(spans):
@@ -101,7 +131,17 @@ def _one(found: Passage, pack: Pack) -> Topic:
     kind = request_type(found, pack)
     scope = out_of_scope(found, pack)
     row = service(found, scope, pack)
-    return Topic(kind, row, _of_row(scope, row, pack), severity(found, kind, pack))
+    whole = Topic(kind, row, _of_row(scope, row, pack), severity(found, kind, pack))
+    return _less_sure(whole) if found.foreign else whole
+
+
+def _less_sure(whole: Topic) -> Topic:
+    """The labels of a mail that was hardly understood."""
+
+    def less(label: Label) -> Label:
+        return Label(label.value, round(label.confidence * _FOREIGN, 3), label.evidence)
+
+    return Topic(less(whole.request_type), less(whole.service), less(whole.out_of_scope), less(whole.severity))
 
 
 def _of_row(scope: Label, row: Label, pack: Pack) -> Label:
@@ -124,7 +164,8 @@ def _gravest(topics: Sequence[Topic], pack: Pack) -> Topic:
 
 def request_type(found: Passage, pack: Pack) -> Label:
     """What is wanted."""
-    return _best(found, "request_type", [kind.id for kind in pack.request_types], pack.request_types[-1].id)
+    scores = _scores(found, "request_type", [kind.id for kind in pack.request_types])
+    return _best(found, "request_type", scores, pack.request_types[-1].id)
 
 
 def out_of_scope(found: Passage, pack: Pack) -> Label:
@@ -134,13 +175,14 @@ def out_of_scope(found: Passage, pack: Pack) -> Label:
     """
     values = [scope.id for scope in pack.scopes if scope.service == NONE]
     learned = "out_of_scope" in found.opinions
-    weights = _rule_weights(found.signals, "out_of_scope", values)
+    weights = _rule_weights(found, "out_of_scope", values)
     scores = _scores(found, "out_of_scope", [*values, _NOTHING])
     against = scores.pop(_NOTHING) if learned else _OUT
     value = max(values, key=lambda one: scores[one], default=None)
     if value is None:
         return Label(None)
-    lead = scores[value] - against - (0.0 if weights.get(value, 0.0) >= _CLEAR else _HINT)
+    told = weights.get(value, 0.0) >= _CLEAR and not found.foreign
+    lead = scores[value] - against - (0.0 if told else _HINT)
     if lead < 0:
         return Label(None, _sure(-lead))
     return Label(value, _sure(lead), _evidence(found, "out_of_scope", value))
@@ -150,7 +192,11 @@ def service(found: Passage, scope: Label, pack: Pack) -> Label:
     """The row of the service table; out of scope it is the row that the scope names."""
     if scope.value is not None:
         return Label(pack.scope_by_id[scope.value].service, scope.confidence, scope.evidence)
-    return _best(found, "service", [*(row.id for row in pack.services), NONE], NONE)
+    scores = _scores(found, "service", [*(row.id for row in pack.services), NONE])
+    outside = _rule_weights(found, "out_of_scope", [one.id for one in pack.scopes if one.service == NONE])
+    opinion = found.opinions.get("service")
+    scores[NONE] += _BESIDE * (opinion.rules if opinion else 1.0) * max([0.0, *outside.values()])
+    return _best(found, "service", scores, NONE)
 
 
 def severity(found: Passage, kind: Label, pack: Pack) -> Label:
@@ -168,16 +214,15 @@ def severity(found: Passage, kind: Label, pack: Pack) -> Label:
 
 def deployment(signals: Signals, pack: Pack) -> Label:
     """The deployment that the words name, if any."""
-    scores = _rule_weights(signals, "deployment", [plan.id for plan in pack.deployments])
+    scores = _rule_weights(Passage(signals, {}), "deployment", [plan.id for plan in pack.deployments])
     value, score = max(scores.items(), key=lambda item: item[1], default=("", 0.0))
     if score < _CLEAR:
         return Label(None, 0.5)
     return Label(value, _sure(score), signals.evidence(f"deployment.{value}"))
 
 
-def _best(found: Passage, label: str, values: Sequence[str], fallback: str) -> Label:
+def _best(found: Passage, label: str, scores: Mapping[str, float], fallback: str) -> Label:
     """The value for which most speaks, sure by how far it leads the others."""
-    scores = _scores(found, label, values)
     if label not in found.opinions and not any(score > 0 for score in scores.values()):
         return Label(fallback, 0.2)
     value = max(scores, key=lambda one: scores[one])
@@ -187,31 +232,33 @@ def _best(found: Passage, label: str, values: Sequence[str], fallback: str) -> L
 
 def _scores(found: Passage, label: str, values: Sequence[str]) -> dict[str, float]:
     """What speaks for each value: its rules, and what was learned."""
-    weights = _rule_weights(found.signals, label, values)
+    weights = _rule_weights(found, label, values)
     opinion = found.opinions.get(label)
     if opinion is None:
         return {value: weights.get(value, 0.0) for value in values}
     return {value: opinion.rules * weights.get(value, 0.0) + opinion.scores.get(value, _UNKNOWN) for value in values}
 
 
-def _rule_weights(signals: Signals, label: str, values: Sequence[str]) -> dict[str, float]:
+def _rule_weights(found: Passage, label: str, values: Sequence[str]) -> dict[str, float]:
     """The weight of the rules of each value. A matter is named in the subject and at the beginning: that counts more.
+    What is wanted is not: "Re: how to add a tracker" stands above many a fault.
 
     The heaviest rule counts whole, each further one half of the one before: five words that hint at a row do not make
     up for one that names another.
     """
-    found: dict[str, float] = {}
+    above = _OF_ANOTHER if found.reply and label == "request_type" else _IN_SUBJECT
+    summed: dict[str, float] = {}
     for value in values:
         rules: dict[str, float] = {}
-        for hit in signals.of(f"{label}.{value}"):
-            weight = hit.rule.weight * (2.0 if hit.in_subject else 1.0 if hit.start < _BEGINNING else _LATER)
+        for hit in found.signals.of(f"{label}.{value}"):
+            weight = hit.rule.weight * (above if hit.in_subject else 1.0 if hit.start < _BEGINNING else _LATER)
             if abs(weight) > abs(rules.get(hit.rule.id, 0.0)):
                 rules[hit.rule.id] = weight
         if rules:
             speaking = sorted((weight for weight in rules.values() if weight > 0), reverse=True)
             against = sum(weight for weight in rules.values() if weight < 0)
-            found[value] = sum(weight / 2**place for place, weight in enumerate(speaking)) + against
-    return found
+            summed[value] = sum(weight / 2**place for place, weight in enumerate(speaking)) + against
+    return summed
 
 
 def _evidence(found: Passage, label: str, value: str) -> tuple[Evidence, ...]:
