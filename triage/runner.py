@@ -17,6 +17,7 @@ from triage.core.errors import LeaseLost, Permanent, Temporary
 from triage.steps.answers import Answers
 from triage.steps.intake import Intake, first_start
 from triage.steps.moves import Moves
+from triage.steps.recall import Recall
 from triage.steps.reconcile import Reconcile
 
 if TYPE_CHECKING:
@@ -190,6 +191,17 @@ class _Rounds:
             if box.sent_folder
             else None
         )
+        self._recall = Recall(
+            mailbox,
+            inbox,
+            store,
+            readers,
+            office,
+            assembly.raws(daemon.loaded),
+            lease=lease,
+            queued=lambda: daemon.wake_outbox(),
+            fault=fault,
+        )
         self._moves = Moves(mailbox, inbox, store, office, lease=lease, fault=fault)
         self._reconcile = Reconcile(mailbox, inbox, store, daemon.settings.limits.reconcile_minutes, lease=lease)
 
@@ -200,6 +212,7 @@ class _Rounds:
         if self._answers:
             handled += self._read_answers(self._answers)
         if not self._daemon.stopping.is_set():
+            handled += self._recall.round()
             self._moves.round()
             self._moves.release()
             self._reconcile.round()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,24 @@ def test_a_story_says_what_is_left_and_what_went_wrong(story: Story, run: Run) -
 def test_there_is_no_such_ticket(story: Story, run: Run) -> None:
     assert run("show", "42")[0] == 1
     assert "there is no ticket 42" in run("show", "42")[2]
+
+
+def test_an_address_is_given_to_a_partner_and_its_refused_mail_is_marked(story: Story, run: Run) -> None:
+    story.now = datetime.now(UTC)
+    story.request("tom@freemail.example")
+    status, out, _ = run("partners", "adopt", "Tom@Freemail.example", "acme")
+    assert (status, out.split(".")[0]) == (0, "tom@freemail")
+    assert "belongs to Acme from now on. The mail that was refused is handled now" in out
+    with story.store.look() as tx:
+        assert list(tx.meta.under("recall:").values()) == ["inbox"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [(("tom", "Acme"), 2, "is no address"), (("tom@x.example", "Nobody"), 1, "'Nobody' is not in the partner file")],
+)
+def test_an_address_is_given_to_a_partner_who_exists(
+    story: Story, run: Run, words: tuple[str, ...], status: int, said: str
+) -> None:
+    assert run("partners", "adopt", *words)[0] == status
+    assert said in run("partners", "adopt", *words)[2]

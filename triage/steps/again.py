@@ -1,4 +1,4 @@
-"""A quarantined mail handled again: by the same rules as any, in the place of its first handling."""
+"""A quarantined or refused mail handled again: by the same rules as any, in the place of its first handling."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def again(
     telling: Telling,
     trust: Trust,
 ) -> str:
-    """Forget that the mail was quarantined, handle it. Returns its folder; the daemon moves it there.
+    """Forget what was done about the mail, handle it. Returns its folder; the daemon moves it there.
 
-    The place on the server is that of the first handling. It lies in the quarantine folder now, so the mailbox's next
-    round finds it by its Message-ID.
+    The place on the server is that of the first handling. It lies in the folder of that handling now, so the
+    mailbox's next round finds it by its Message-ID.
     """
     tx.mails.remove(known.id)
     mail, folder = handle(
         tx, email, reading, office, telling, Place(known.mailbox, known.uidvalidity, known.uid), trust
     )
-    tx.mails.change(mail, filed_at=telling.now, released_from="quarantine")
+    tx.mails.change(mail, filed_at=telling.now, released_from=known.folder)
     return folder

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from triage.adapters.db.store import Transaction
@@ -25,6 +25,8 @@ from triage.steps.office import Office
 from triage.steps.telling import Telling
 
 SEVERITY, DEPLOYMENT, PARTNER, ACCEPT = "severity", "deployment", "partner", "accept"  # what can be settled
+RECALL = "recall:"  # the key of a refused mail that is to be handled again (steps/recall.py) is this and its number
+_MOST_RECALLED = 20  # mails of one address, the newest
 _UNFINISHED = (lifecycle.OPEN, lifecycle.AWAITING, lifecycle.ANSWERED, lifecycle.REFUSED)
 _MACHINE = ("auto_reply", "bounce", "list", "loop")
 _ADDRESS = re.compile(r"[A-Za-z0-9._+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
@@ -104,6 +106,8 @@ def obey(
         ticket = tickets.fresh(tx, ticket.id)
     if command.word == "partner":
         return _adopt(tx, command.value, about, ticket, office, telling, by)
+    if ticket is None and command.word == "accept" and about:
+        return _take_up(tx, about, office, telling, by)
     if ticket is None:
         raise TriageError(f"#{command.word}: this mail belongs to no ticket; answer in the ticket's thread")
     if command.word == "severity":
@@ -187,7 +191,8 @@ def _split(tx: Transaction, ticket: TicketState, office: Office, telling: Tellin
 def _adopt(
     tx: Transaction, partner: str, about: str, ticket: TicketState | None, office: Office, telling: Telling, by: str
 ) -> str:
-    """Staff says that an address belongs to a partner; its ticket becomes that partner's."""
+    """Staff says that an address belongs to a partner: its ticket becomes that partner's, what it wrote and was
+    refused is handled again."""
     names = {name.lower(): name for name in office.directory.partners()}
     exact = names.get(partner.lower())
     if exact is None:
@@ -196,7 +201,7 @@ def _adopt(
         raise TriageError("#partner: no sender to be seen; forward his mail, or answer in its thread")
     tx.people.note(directory.untagged(about), partner=exact)
     telling.event("sender.adopted", sender=about, partner=exact, by=by)
-    said = f"{about} belongs to {exact} from now on."
+    said = f"{about} belongs to {exact} from now on.{_taken_up(_recall(tx, about, office, telling.now))}"
     if ticket is None or ticket.requester != about or ticket.partner == exact:
         return said
     contacts = office.directory.of_partner(exact)
@@ -211,6 +216,39 @@ def _adopt(
         running = tickets.recompute(tx, tickets.fresh(tx, ticket.id), office, telling)
         return f"{said} Ticket #{ticket.number} is {exact}'s; {_due(running.due)}"
     return f"{said} Ticket #{ticket.number} is {exact}'s."
+
+
+def _take_up(tx: Transaction, about: str, office: Office, telling: Telling, by: str) -> str:
+    """Staff accepts what somebody wrote who is known by now, but was a stranger then."""
+    known = office.directory.contacts(about) or tx.people.get(directory.untagged(about)).get("partner")
+    if not known:
+        raise TriageError(f"#accept: {about} belongs to no partner; write #partner NAME")
+    number = _recall(tx, about, office, telling.now)
+    if not number:
+        raise TriageError(f"#accept: nothing that {about} wrote was refused of late")
+    telling.event("sender.recalled", sender=about, mails=number, by=by)
+    return f"{about} is known.{_taken_up(number)}"
+
+
+def _recall(tx: Transaction, address: str, office: Office, now: datetime) -> int:
+    """What this address wrote and was refused is to be handled again. Returns how many mails.
+
+    As far back as a stranger is not told again to ask his partner: what is older was settled otherwise.
+    """
+    since = now - timedelta(days=office.rules.pack.policy.stranger_pause_days)
+    senders = sorted({address, directory.untagged(address)})
+    refused = tx.mails.without_ticket(senders, "refused", since, _MOST_RECALLED)
+    for mail in refused:
+        tx.meta.put(f"{RECALL}{mail.id}", mail.mailbox)
+    return len(refused)
+
+
+def _taken_up(number: int) -> str:
+    """What is told of refused mail that was marked."""
+    if not number:
+        return ""
+    what = "The mail that was refused is" if number == 1 else f"The {number} mails that were refused are"
+    return f" {what} handled now, with the time at which it came in."
 
 
 def _due(at: datetime) -> str:

@@ -76,6 +76,15 @@ class Mails:
         query = select(mails).where(mails.c.message_id.in_(list(message_ids)), mails.c.duplicate_of.is_(None))
         return [_known(row) for row in self._connection.execute(query)]
 
+    def without_ticket(self, senders: Sequence[str], folder: str, since: datetime, limit: int) -> list[KnownMail]:
+        """The newest mails of these addresses that lie in a folder and belong to no ticket, the oldest first."""
+        query = select(mails).where(
+            mails.c.sender.in_(list(senders)), mails.c.folder == folder, mails.c.received_at >= since,
+            mails.c.ticket.is_(None), mails.c.duplicate_of.is_(None),
+        )  # fmt: skip
+        rows = self._connection.execute(query.order_by(mails.c.received_at.desc(), mails.c.id.desc()).limit(limit))
+        return [_known(row) for row in rows][::-1]
+
     def add(self, **values: Any) -> int:
         """A handled mail, still to be filed. Returns its id."""
         return int(self._connection.execute(mails.insert().returning(mails.c.id), values).scalar_one())

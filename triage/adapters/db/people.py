@@ -138,6 +138,14 @@ class Meta:
     def put(self, key: str, value: str) -> None:
         _put(self._connection, meta, {"key": key}, {"value": value})
 
+    def under(self, prefix: str) -> dict[str, str]:
+        """All facts whose key begins so (the prefix ends with a colon)."""
+        query = select(meta).where(meta.c.key >= prefix, meta.c.key < prefix[:-1] + ";").order_by(meta.c.key)
+        return {row.key: row.value for row in self._connection.execute(query)}
+
+    def drop(self, key: str) -> None:
+        self._connection.execute(delete(meta).where(meta.c.key == key))
+
 
 def _is(column: Column[str], address: str) -> ColumnElement[bool]:
     """The mailbox itself, or with any plus tag."""
