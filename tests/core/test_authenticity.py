@@ -131,6 +131,9 @@ def test_microsoft_365_writes_no_name() -> None:
         "dmarc=passed header.from=partner.example",
         "spf=pass smtp.mailfrom=ana@partner.example.evil.example",
         "spf=pass smtp.mailfrom=ana@evil.example?partner.example",
+        "dmarc=pass header.from=evil.example header.from=partner.example",
+        "dmarc=pass header.from=ana@partner@",
+        'dmarc=pass header.from="evil example"',
     ],
 )
 def test_what_the_sender_chose_proves_nothing(result: str) -> None:
@@ -180,6 +183,11 @@ def test_several_authors_prove_nothing() -> None:
         ("evilpartner.example", "partner.example", False),
         ("example", "partner.example", False),
         ("", "partner.example", False),
+        ("partner.co.uk", "co.uk", False),
+        ("co.uk", "evil.co.uk", False),
+        ("com.ar", "evil.com.ar", False),
+        ("mail.partner.com.ar", "partner.com.ar", True),
+        ("mail.co.example", "co.example", True),
     ],
 )
 def test_aligned_is_the_same_or_one_below_the_other(one: str, other: str, same: bool) -> None:
@@ -225,6 +233,13 @@ def test_the_seal_of_our_own_server_on_top_is_passed_over() -> None:
     seals = (SEAL.replace("i=1", "i=2").replace("forwarder", "vendor"), SEAL)
     saws = ("i=2; mx.vendor.example; arc=pass; dmarc=fail header.from=partner.example", SAW)
     assert verify(mail(BROKEN, arc_seal=seals, arc_authentication_results=saws), FORWARDED) == PROVEN
+
+
+def test_a_seal_that_only_names_our_server_is_not_passed_over() -> None:
+    """Who got a mail that a trusted forwarder sealed can change it, seal it himself, and write our name into that."""
+    seals = (SEAL.replace("i=1", "i=2").replace("forwarder", "evil"), SEAL)
+    saws = ("i=2; mx.vendor.example; arc=pass; dmarc=pass header.from=partner.example", SAW)
+    assert verify(mail(BROKEN, arc_seal=seals, arc_authentication_results=saws), FORWARDED) == FORGED
 
 
 def test_microsoft_says_itself_that_a_trusted_sealer_was_believed() -> None:

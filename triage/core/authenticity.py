@@ -31,6 +31,8 @@ _RESULT = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,30})(?:/\d{1,3})?\s{0,9}=\s{0,9}(
 _PROPERTY = re.compile(r"(?:^|\s)([A-Za-z]{1,20}\.[A-Za-z0-9_.-]{1,40}|reason)\s{0,9}=\s{0,9}([^\s=][^\s]{0,319})")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63}){1,10}")
 _PLAIN = re.compile(r"[\w.@+=/:-]{1,320}")
+# Under such a name are everybody's domains. Not the whole list of public suffixes, which the core cannot ask for.
+_EVERYBODYS = re.compile(r"(?:ac|co|com|edu|gob|gov|go|gub|info|ltd|mil|ne|net|nom|or|org|plc|sch)\.[a-z]{2}")
 _LIST_ID = re.compile(r"<([^<>\s]{1,255})>\s{0,9}$")
 
 # The name in what Microsoft 365 seals itself, and how it says that a sealer which the tenant trusts was believed.
@@ -50,6 +52,10 @@ class Result:
         """A property's value; "" when it is absent, or said twice and differently."""
         found = {value for key, value in self.properties if key == name}
         return found.pop() if len(found) == 1 else ""
+
+    def says(self, name: str) -> bool:
+        """Whether the property is there, whatever it says."""
+        return any(key == name for key, _ in self.properties)
 
 
 def verify(email: Email, trust: Trust) -> str:
@@ -89,10 +95,15 @@ def author(email: Email, trust: Trust) -> Email:
 
 
 def aligned(domain: str, other: str) -> bool:
-    """Relaxed alignment (RFC 7489 section 3.1): the same, or one below the other and not a mere top-level domain."""
+    """Relaxed alignment (RFC 7489 section 3.1): the same, or one below the other, which is somebody's own: not a
+    top-level domain, nor one like co.uk or com.ar, under which are everybody's.
+    """
     if "." not in domain or "." not in other:
         return False
-    return domain == other or domain.endswith("." + other) or other.endswith("." + domain)
+    if domain == other:
+        return True
+    upper = other if domain.endswith("." + other) else domain if other.endswith("." + domain) else ""
+    return bool(upper) and not _EVERYBODYS.fullmatch(upper)
 
 
 def parse(value: str) -> tuple[str, tuple[Result, ...]]:
@@ -138,7 +149,8 @@ def _says_none(value: str) -> bool:
 def _verdict(results: Sequence[Result], domain: str) -> str:
     """What these results say about a From of this domain."""
     about = [one for one in results if one.method == "dmarc" and _domain(one.get("header.from")) in ("", domain)]
-    if about and all(one.value in ("pass", "bestguesspass") for one in about):
+    sure = all(_domain(one.get("header.from")) == domain or not one.says("header.from") for one in about)
+    if about and sure and all(one.value in ("pass", "bestguesspass") for one in about):
         return PROVEN
     if any(one.value == "fail" for one in about):
         return FORGED  # whatever passed is not aligned as the domain's owner demands
@@ -182,8 +194,10 @@ def _sealed(email: Email, results: Sequence[Result], trust: Trust, domain: str) 
         head, _, rest = value.partition(";")
         found.setdefault(_number(_tags(head).get("i", "")), parse(rest))
     last = max(seals, default=0)
-    if last > 1 and found.get(last, ("", ()))[0] == ours:
-        last -= 1  # our own server's seal on what it took in: the chain that it found whole ends before
+    if last > 1 and found.get(last, ("", ()))[0] == ours and aligned(ours, _domain(seals[last])):
+        # Our own server's seal on what it took in: the chain that it found whole ends before. The name alone may
+        # stand in anybody's seal, on a mail that he changed.
+        last -= 1
     return seals.get(last) in trusted and _verdict(found.get(last, ("", ()))[1], domain) == PROVEN
 
 
