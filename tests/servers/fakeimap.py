@@ -179,9 +179,10 @@ class FakeImap:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            with self.lock:
+            with self._changed:
                 self.connections += 1
                 self._sockets.add(sock)
+                self._changed.notify_all()
             thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
             self._threads.append(thread)
             thread.start()

@@ -194,16 +194,16 @@ class Desk:
                 found.append(one)
         return found
 
-    def wait_for(self, name: str, count: int = 1, **keys: Any) -> list[dict[str, Any]]:
+    def wait_for(self, event: str, /, count: int = 1, **keys: Any) -> list[dict[str, Any]]:
         def there() -> list[dict[str, Any]] | None:
-            found = self.events(name, **keys)
+            found = self.events(event, **keys)
             if len(found) >= count:
                 return found
             assert any(one.poll() is None for one in self._daemons), "no daemon runs any more"
             return None
 
         try:
-            found: list[dict[str, Any]] = until(there, f"{name} {keys} ({count})")
+            found: list[dict[str, Any]] = until(there, f"{event} {keys} ({count})")
         except AssertionError as error:
             lines = "\n".join(json.dumps(one) for one in self.events()[-40:])
             raise AssertionError(f"{error}\n{lines}\n{self.errors()[-2000:]}") from None
@@ -243,7 +243,7 @@ class Person:
 
     def folders(self, *names: str) -> dict[str, list[str]]:
         """The Message-IDs in each folder."""
-        found = {}
+        found: dict[str, list[str]] = {}
         for name in names or FOLDERS:
             answer, [count] = self.imap.select(name, readonly=True)
             found[name] = []
