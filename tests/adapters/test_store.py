@@ -345,9 +345,10 @@ def test_replies_are_counted_by_address_and_ticket(any_store: Store) -> None:
         queue(tx, "one", ticket=ticket, queued_at=NOW)
         queue(tx, "two", ticket=ticket, queued_at=NOW + HOUR, template="incomplete", recipient="luis@acme.example")
         queue(tx, "three", queued_at=NOW)
-        assert tx.outbox.replies("ana@acme.example", ticket, NOW) == (2, 1, NOW)
+        queue(tx, "four", ticket=ticket, queued_at=NOW + DAY, template="staff_command", recipient="ivo@vendor.example")
+        assert tx.outbox.replies("ana@acme.example", ticket, NOW) == (2, 2, NOW + HOUR)
         assert tx.outbox.replies("ana@acme.example", None, NOW) == (2, 0, None)
-        assert tx.outbox.replies("tom@x.example", ticket, NOW) == (0, 0, None)
+        assert tx.outbox.replies("tom@acme.example", ticket, NOW) == (0, 2, NOW + HOUR)
         assert tx.outbox.asked(ticket, ["incomplete", "several"]) == "luis@acme.example"
         assert tx.outbox.asked(ticket, ["several"]) is None
 

@@ -287,6 +287,29 @@ def test_a_robot_gets_no_reply_but_loses_nothing(rules: Rules, history: History)
     assert found.reply is None and found.state == "open" and found.clock and "robot" in found.flags
 
 
+@pytest.mark.parametrize("said", [reading(has=()), reading(questions=("a?", "b?"))])
+def test_who_cannot_be_asked_is_looked_at_by_a_person(rules: Rules, said: Reading) -> None:
+    found = decided(rules, said, history=History(same_text=5))
+    assert (found.state, found.folder, found.reply) == ("open", "ready", None)
+    assert found.clock and set(found.flags) >= {"incomplete", "robot"}
+
+
+def test_a_desk_that_acknowledges_our_question_does_not_answer_it(rules: Rules) -> None:
+    history = History(ticket(state="awaiting_partner", asked=1), foreign_desk=True)
+    found = decided(rules, reading(has=()), history=history)
+    assert (found.state, found.reply, found.clock) == ("awaiting_partner", None, None) and "robot" in found.flags
+
+
+@pytest.mark.parametrize(
+    "address", ['"ana ruiz"@acme.example', "aña@acme.example", "root@localhost", "ana@[127.0.0.1]"]
+)
+def test_an_address_that_takes_no_mail_of_ours_is_told_to_staff(rules: Rules, address: str) -> None:
+    found = decided(rules, reading(), replace(ANA, address=address))
+    assert found.state == "open" and found.clock and found.reply is None and found.flags == ("unreachable",)
+    stranger = decided(rules, reading(), Sender(address, status="unknown"))
+    assert stranger.folder == "refused" and stranger.reply is None and not stranger.stranger_told
+
+
 def test_a_quick_answer_alone_makes_no_robot(rules: Rules) -> None:
     assert decided(rules, reading(), history=History(ticket(), replies_in_ticket=1, seconds_since_reply=0.5)).reply
 

@@ -27,6 +27,8 @@ from triage.core.replies import Facts, write
 MACHINE = ("auto_reply", "bounce", "list", "loop")
 _SUPPRESSES_ACKNOWLEDGEMENT = {"autoreply", "all"}
 _HASTE_NEEDS = 3  # replies in a ticket before a quick answer counts as a robot's: people answer at once too
+ROBOT, UNREACHABLE = "looks-like-a-robot", "no-address-to-write-to"  # why somebody is not answered
+_FLAGS = {ROBOT: "robot", UNREACHABLE: "unreachable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,13 @@ def _refuse_sender(case: Case) -> Decision:
         told = case.history.stranger_told_at
         if told and (case.now - told).days < pack.policy.stranger_pause_days:
             return replace(decision, reasons=(*decision.reasons, "told-before"))
-        if _robot(case) or case.history.strangers_told >= pack.policy.strangers_per_domain:
-            return replace(decision, reasons=(*decision.reasons, "looks-like-a-robot"))
+        silent = _unanswered(case)
+        if silent or case.history.strangers_told >= pack.policy.strangers_per_domain:
+            return replace(decision, reasons=(*decision.reasons, silent or ROBOT))
         return replace(decision, reply=_reply(case, "stranger", Facts()), stranger_told=True)
     flags = ("lapsed",) if sender.status == directory.UNSUBSCRIBED else ()
     deployment = sender.contact.deployment if sender.contact else None
-    reply = None if _robot(case) else _reply(case, sender.status, Facts(deployment=deployment))
+    reply = None if _unanswered(case) else _reply(case, sender.status, Facts(deployment=deployment))
     return replace(
         decision, event=lifecycle.REFUSAL, flags=flags, reply=reply, deployment=deployment, language=_language(case)[0]
     )
@@ -162,7 +165,9 @@ def _request(case: Case) -> Decision:
     absent = missing(reading, rules, deployment, have)
     several = _several(case)
     accepted = ticket is not None and "accept" in ticket.settled  # staff takes it as it is
-    may_ask = not accepted and (ticket.asked if ticket else 0) < rules.pack.policy.ask_at_most
+    asked_enough = (ticket.asked if ticket else 0) >= rules.pack.policy.ask_at_most
+    # Who cannot be asked must not wait for it: a person looks. But a desk that acknowledges our question answers none.
+    may_ask = not accepted and not asked_enough and (history.foreign_desk or not _unanswered(case))
     request_type, severity = _gravity(case)
     known = have | {name for name in rules.pack.field_by_id if reading.has(name)}
     base = Decision(
@@ -195,15 +200,23 @@ def _request(case: Case) -> Decision:
         return _ask(case, replace(base, deployment=None if choose else deployment), "incomplete", "incomplete", facts)
     flags, reasons = base.flags, base.reasons
     if not accepted and (absent or choose or (several and not split)):
-        flags, reasons = (*flags, "incomplete"), ("asked-enough",)
+        flags, reasons = (*flags, "incomplete"), ("asked-enough" if asked_enough else "incomplete",)
     return _accept(case, replace(base, flags=flags, reasons=reasons, split=split))
 
 
 def _ask(case: Case, base: Decision, template: str, reason: str, facts: Facts) -> Decision:
     """Ask the partner; no clock runs until he writes again."""
-    reply = None if _robot(case) else _reply(case, template, _told(case, base, facts))
+    silent = _unanswered(case)
+    reply = None if silent else _reply(case, template, _told(case, base, facts))
+    flags = (*base.flags, _FLAGS[silent]) if silent else base.flags
     return replace(
-        base, state=lifecycle.AWAITING, folder="waiting", reasons=(reason,), event=lifecycle.INCOMPLETE, reply=reply
+        base,
+        state=lifecycle.AWAITING,
+        folder="waiting",
+        reasons=(reason,),
+        event=lifecycle.INCOMPLETE,
+        reply=reply,
+        flags=flags,
     )
 
 
@@ -223,8 +236,8 @@ def _accept(case: Case, base: Decision) -> Decision:
     reply: Reply | None = None
     if _suppressed(case.email):
         reasons = (*reasons, "acknowledgement-suppressed")
-    elif _robot(case):
-        reasons, flags = (*reasons, "looks-like-a-robot"), (*flags, "robot")
+    elif silent := _unanswered(case):
+        reasons, flags = (*reasons, silent), (*flags, _FLAGS[silent])
     else:
         reply = _reply(case, "split" if base.split else "accepted", facts)
     evidence = (*base.evidence, *grounds.of_clock(case.rules.pack, base, running))
@@ -244,7 +257,7 @@ def _refused_row(case: Case, base: Decision) -> Decision | None:
         reason, clause = f"service:{cell.id}", cell.clause
     if not reason:
         return None
-    reply = None if _robot(case) else _reply(case, "refused", _told(case, base, Facts()))
+    reply = None if _unanswered(case) else _reply(case, "refused", _told(case, base, Facts()))
     evidence = (*base.evidence, Evidence(reason, clause, base.service or ""))
     return replace(
         base,
@@ -399,6 +412,13 @@ def _told(case: Case, base: Decision, facts: Facts) -> Facts:
 
 def _timed(facts: Facts, running: Clock) -> Facts:
     return replace(facts, due=running.due, hours=running.hours, guaranteed=running.guaranteed, reason=running.reason)
+
+
+def _unanswered(case: Case) -> str:
+    """Why the sender is not written to; "" when he is."""
+    if not directory.writable(case.sender.address):
+        return UNREACHABLE
+    return ROBOT if _robot(case) else ""
 
 
 def _robot(case: Case) -> bool:

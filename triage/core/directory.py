@@ -7,6 +7,7 @@ letters is another domain. Display name, Reply-To and Sender say nothing about w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -15,6 +16,9 @@ from triage.core.model import Address, Contact, Email, Sender
 
 AUTHORIZED, UNKNOWN, UNAUTHENTICATED = "authorized", "unknown", "unauthenticated"
 SUSPENDED, UNSUBSCRIBED = "suspended", "unsubscribed"
+
+# What may stand in an envelope as it is: no quotes, no letters outside ASCII, no host of ours such as root@localhost.
+_WRITABLE = re.compile(r"[!#-'*+\-/-9=?A-Z^-~.]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}")
 
 
 class Directory:
@@ -53,6 +57,11 @@ def untagged(address: str) -> str:
     """ana+gps@x.example -> ana@x.example: the mailbox behind an address."""
     local, _, domain = address.rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain}"
+
+
+def writable(address: str) -> bool:
+    """Whether somebody with this address can be written to."""
+    return _WRITABLE.fullmatch(address) is not None
 
 
 def listed(address: str, entries: Iterable[str]) -> bool:

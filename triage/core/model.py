@@ -239,7 +239,7 @@ class History:
     stranger_told_at: datetime | None = None  # when this address was last told to ask its partner
     strangers_told: int = 0  # how many at its domain were told so within the pack's window
     replies_to_address: int = 0  # automatic replies to this address within the pack's window
-    replies_in_ticket: int = 0  # of them about this ticket
+    replies_in_ticket: int = 0  # and about this ticket, to whomever at the partner
     same_text: int = 0  # how often this address sent this very subject and text before, within the window
     seconds_since_reply: float | None = None  # from our last automatic reply about this ticket to this mail
 

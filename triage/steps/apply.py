@@ -150,7 +150,7 @@ def _open(
             fields=sorted(decision.fields),
             flags=sorted(decision.flags),
             settled=[],
-            asked=int(decision.event == lifecycle.INCOMPLETE),
+            asked=_asked(decision),
             pack=office.pack_version,
             opened_at=telling.now,
             last_mail_at=email.received or telling.now,
@@ -205,7 +205,7 @@ def _change(
     }
     if ticket.deployment is None and decision.deployment and "partner" not in ticket.settled:
         changes["partner"] = _partner(sender, decision.deployment)  # one person at two partners
-    if decision.event == lifecycle.INCOMPLETE:
+    if _asked(decision):
         changes["asked"] = ticket.asked + 1
     if state == lifecycle.OPEN:
         reopened = ticket.state in (lifecycle.ANSWERED, lifecycle.REFUSED)
@@ -277,7 +277,7 @@ def _reply(
 
 def _tell_staff(tx: Transaction, decision: Decision, ticket: TicketState, telling: Telling) -> None:
     """What a person should look at, apart from the clock."""
-    for flag in ("rude", "lapsed", "incomplete", "robot"):
+    for flag in ("rude", "lapsed", "incomplete", "robot", "unreachable"):
         if flag in decision.flags:
             tx.notices.add(telling.now, flag, ticket.id, {})
 
@@ -301,6 +301,11 @@ def _summary(reading: Reading, decision: Decision) -> dict[str, Any]:
         "service": reading.service.value,
         "severity": reading.severity.value,
         "out_of_scope": reading.out_of_scope.value,
+def _asked(decision: Decision) -> int:
+    """How often the partner is asked by this decision: once or not at all."""
+    return int(decision.event == lifecycle.INCOMPLETE and decision.reply is not None)
+
+
         "courtesy": reading.courtesy.value,
         "questions": len(reading.questions),
         "fields": sorted(name for name in reading.fields if reading.has(name)),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.adapters.db.leases import gone
 from triage.adapters.db.tables import outbox
 from triage.adapters.db.tickets import number
+from triage.core.replies import TO_STAFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,14 @@ class Outgoing:
 
 
 # Asked for every mail: made once, for to make a statement takes as long as to run it.
-_ABOUT = outbox.c.ticket == bindparam("about")
-_REPLIES = select(
-    func.count(),
-    func.count(case((_ABOUT, 1))),
-    func.max(case((_ABOUT, outbox.c.queued_at)), type_=outbox.c.queued_at.type),
-).where(outbox.c.recipient == bindparam("to"), outbox.c.queued_at >= bindparam("since"))
+_TO_ADDRESS = select(func.count()).where(
+    outbox.c.recipient == bindparam("to"), outbox.c.queued_at >= bindparam("since")
+)
+_IN_TICKET = select(func.count(), func.max(outbox.c.queued_at)).where(
+    outbox.c.ticket == bindparam("about"),
+    outbox.c.queued_at >= bindparam("since"),
+    outbox.c.template.not_in(TO_STAFF),
+)
 
 
 class Outbox:
@@ -145,9 +148,14 @@ class Outbox:
         return int(self._connection.execute(select(func.count()).where(outbox.c.next_at.is_not(None))).scalar_one())
 
     def replies(self, recipient: str, ticket: int | None, since: datetime) -> tuple[int, int, datetime | None]:
-        """Replies to an address since then: all, those about this ticket, and when the last of those was queued."""
-        values = {"to": recipient, "about": ticket, "since": since}
-        total, in_ticket, last = self._connection.execute(_REPLIES, values).one()
+        """Since then: replies to an address, replies about a ticket, and when the last of those was queued.
+
+        Those about a ticket count whoever at the partner got them: some robots have a new address each time.
+        """
+        total = int(self._connection.execute(_TO_ADDRESS, {"to": recipient, "since": since}).scalar_one())
+        if ticket is None:
+            return total, 0, None
+        in_ticket, last = self._connection.execute(_IN_TICKET, {"about": ticket, "since": since}).one()
         return total, in_ticket, last
 
     def asked(self, ticket: int, templates: Sequence[str]) -> str | None:

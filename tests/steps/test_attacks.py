@@ -1,0 +1,55 @@
+"""Attacks from the bytes of a mail to what they bring about, beyond the plain ones of test_trust.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.steps.desk import Story
+from tests.steps.test_trust import ASKS, Bytes
+from triage.core.model import Trust
+
+
+@pytest.fixture
+def unchecked(desk: Story) -> Bytes:
+    return Bytes(desk, Trust())
+
+
+# ---------------------------------------------------------------- robots
+
+
+def test_a_partners_robot_with_a_new_address_each_time_is_not_answered_for_ever(unchecked: Bytes) -> None:
+    object.__setattr__(unchecked.story.office.rules.pack.policy, "replies_per_ticket", 6)
+    unchecked.receive(sender="robot0@bolt.example")
+    for number in range(1, 20):
+        last = unchecked.story.sent()[-1]["message_id"]
+        unchecked.receive(
+            sender=f"robot{number}@bolt.example",
+            subject="Re: [#1001] Trips report",
+            text=f"{ASKS}\nNumber {number}",
+            answers=[last],
+        )
+    assert unchecked.story.count() == 1 and len(unchecked.story.sent()) == 6
+    assert ("robot", 1) in unchecked.story.notices()
+
+
+def test_a_mail_that_is_not_answered_does_not_wait_unseen(unchecked: Bytes) -> None:
+    object.__setattr__(unchecked.story.office.rules.pack.policy, "same_text_at_most", 2)
+    for _ in range(3):
+        unchecked.receive(text="Hello, it does not work, please help.", subject="Help")
+    assert [unchecked.ticket(number)["state"] for number in (1, 2, 3)] == ["awaiting_partner"] * 2 + ["open"]
+    assert len(unchecked.story.sent()) == 2 and ("robot", 3) in unchecked.story.notices()
+
+
+# ---------------------------------------------------------------- addresses
+
+
+@pytest.mark.parametrize("sender", ['"x y"@bolt.example', "ñ@bolt.example"])
+def test_a_partner_whose_address_takes_no_mail_gets_a_ticket_that_staff_hears_of(unchecked: Bytes, sender: str) -> None:
+    assert unchecked.receive(sender=sender) == "ready"
+    assert unchecked.story.sent() == [] and ("unreachable", 1) in unchecked.story.notices()
+
+
+@pytest.mark.parametrize("sender", ['"@x"@evil.example', "eve@[192.0.2.1]", "root@localhost", "é@evil.example"])
+def test_a_stranger_whose_address_takes_no_mail_is_only_refused(unchecked: Bytes, sender: str) -> None:
+    assert unchecked.receive(sender=sender) == "refused"
+    assert unchecked.story.sent() == [] and unchecked.story.notices() == []
