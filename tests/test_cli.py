@@ -321,7 +321,7 @@ def test_key_rotate_keeps_the_old_key(desk: Path) -> None:
     assert not any(key in done.stdout for key in after)
 
 
-def quarantined(store: Store, desk: Path, raw: bytes) -> int:
+def quarantined(store: Store, desk: Path, raw: bytes, folder: str = "quarantine") -> int:
     fingerprint = "ab" * 32
     file = desk / "var" / "raw" / "ab" / f"{fingerprint}.eml"
     file.parent.mkdir(parents=True)
@@ -329,7 +329,7 @@ def quarantined(store: Store, desk: Path, raw: bytes) -> int:
     with store.begin() as tx:
         return tx.mails.add(
             mailbox="support@127.0.0.1:1/INBOX", uidvalidity=1, uid=1, fingerprint=fingerprint, message_id="<1@x>",
-            sender=ANA, subject="x", received_at=NOW, handled_at=NOW, folder="quarantine", filed_at=NOW,
+            sender=ANA, subject="x", received_at=NOW, handled_at=NOW, folder=folder, filed_at=NOW,
         )  # fmt: skip
 
 
@@ -371,6 +371,17 @@ def test_requeue_lets_a_person_vouch_for_a_sender_who_was_held(desk: Path, store
     assert done.returncode == 0 and "it goes to quarantine" not in done.stdout, done.stderr
     with store.look() as tx:
         assert [row["partner"] for row in tx.tickets.select()] == ["Acme"]
+
+
+def test_requeue_lets_a_person_vouch_for_a_partner_whose_domain_proves_nothing(desk: Path, store: Store) -> None:
+    mail = quarantined(store, desk, REQUEST, "refused")
+    done = triage(desk, "requeue", str(mail), "--vouch", TRIAGE_MAILBOX__TRUSTED_AUTHSERV_ID="mx.vendor.example")
+    assert done.returncode == 0, done.stderr
+    with store.look() as tx:
+        assert [row["partner"] for row in tx.tickets.select()] == ["Acme"]
+        (released,) = tx.mails.released("support@127.0.0.1:1/INBOX")
+    assert released[1] == "refused"
+    assert "it belongs to a ticket" in triage(desk, "requeue", str(released[0].id)).stderr
 
 
 def test_requeue_says_what_is_missing(desk: Path, store: Store) -> None:

@@ -115,7 +115,7 @@ def test_a_forged_from_gets_no_ticket_no_reply_and_a_line_in_the_log(
 ) -> None:
     assert desk.receive(*headers) == "refused"
     assert desk.story.count() == 0 and desk.story.sent() == []
-    assert desk.last() == ("sender.refused", {"sender": ANA, "reason": reason, "partner": None})
+    assert desk.last() == ("sender.refused", {"sender": ANA, "reason": reason, "partner": None, "mail": 1})
 
 
 def test_a_forged_from_changes_no_ticket_whatever_it_knows(desk: Bytes) -> None:
@@ -458,3 +458,34 @@ def test_an_envelope_address_that_is_an_encoded_word_proves_nothing(desk: Bytes)
     result = "spf=pass smtp.mailfrom==?utf-8?q?x=3B_dkim=3Dpass_header.d=3Dacme.example_?=@evil.example"
     desk.receive(f"Authentication-Results: {AUTHSERV}; {result}")
     assert desk.story.count() == 0
+
+
+# ---------------------------------------------------------------- partners whose domain proves nothing
+
+
+def unproven(desk: Story, sender: str) -> str:
+    found = f"{AUTHSERV}; spf=none smtp.mailfrom={sender}; dkim=none; dmarc=none header.from={sender.partition('@')[2]}"
+    return desk.receive(desk.mail(sender, headers={"authentication-results": (found,)}), checked=True)
+
+
+def test_staff_hears_once_a_day_of_a_partner_whose_domain_proves_nothing(any_desk: Story) -> None:
+    desk = any_desk
+    for sender in ("tom@bolt.example", "ida@bolt.example", ANA):
+        assert unproven(desk, sender) == "refused"
+    desk.sweep()
+    digest = text_of(desk.sent("staff_notices")[-1]["raw"])
+    assert "neither SPF nor DKIM proves this sender's domain: bolt.example (Bolt), mail 1" in digest
+    assert digest.count("bolt.example") == digest.count("acme.example") == 1
+    unproven(desk, ANA)
+    desk.now += timedelta(days=1)
+    unproven(desk, ANA)
+    assert desk.notices() == [("unproven", None)]
+    assert {mail["recipient"] for mail in desk.sent()} == {"lead@vendor.example"}
+
+
+def test_of_strangers_and_forgers_whose_domain_proves_nothing_nobody_hears(any_desk: Story) -> None:
+    desk = any_desk
+    unproven(desk, "someone@nowhere.example")
+    found = f"{AUTHSERV}; spf=fail smtp.mailfrom={ANA}; dmarc=fail header.from=acme.example"
+    desk.receive(desk.mail(ANA, headers={"authentication-results": (found,)}), checked=True)
+    assert (desk.notices(), desk.sent()) == ([], [])

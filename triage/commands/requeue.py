@@ -1,4 +1,4 @@
-"""`triage requeue`: handle a quarantined mail again, by the same rules."""
+"""`triage requeue`: handle a quarantined or refused mail again, by the same rules."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from triage.core.errors import TriageError
 @click.option("--vouch", is_flag=True, help="You know that the sender is genuine, whatever the mail server found.")
 @click.pass_obj
 def requeue(context: Context, mail: int, vouch: bool) -> None:
-    """Handle a quarantined mail again (MAIL is the number in its `message.quarantined` line), without a double.
+    """Handle a quarantined mail again, or one that was refused without a ticket; MAIL is the number in its
+    `message.quarantined` or `sender.refused` line. It makes no double.
 
-    The daemon moves it out of the quarantine folder with its next round.
+    The daemon moves it out of the folder where it lies with its next round.
 
     \b
     triage requeue 42
@@ -40,12 +41,14 @@ def requeue(context: Context, mail: int, vouch: bool) -> None:
     with store.look() as tx:
         known = tx.mails.by_id(mail)
     if known is None:
-        raise TriageError(f"there is no mail {mail}; the number stands in its message.quarantined line")
-    if known.folder != "quarantine":
-        raise TriageError(f"mail {mail} is not in quarantine: it lies in {known.folder}")
+        raise TriageError(f"there is no mail {mail}; the number stands in its line of the log")
+    if known.folder not in ("quarantine", "refused") or known.ticket is not None:
+        where = f"it lies in {known.folder}" if known.ticket is None else "it belongs to a ticket"
+        raise TriageError(f"mail {mail} is neither in quarantine nor refused without a ticket: {where}")
     raw = raws.get(known.fingerprint)
     if raw is None:
-        raise TriageError(f"mail {mail}: its bytes are no longer kept; move it from the quarantine folder to the inbox")
+        mend = "move it from the quarantine folder to the inbox" if known.folder == "quarantine" else "ask for it again"
+        raise TriageError(f"mail {mail}: its bytes are no longer kept; {mend}")
     box = next((one for one in loaded.config.mailbox if one.name == known.mailbox), loaded.config.mailbox[0])
     trust = assembly.trust(box)
     # In a process of its own: it may be here because it took too long.

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from triage.adapters.db.store import Transaction
-from triage.core import directory, lifecycle, threads
+from triage.core import authenticity, directory, lifecycle, threads
 from triage.core.model import Clock, Decision, Email, Reading, Sender, TicketState
 from triage.steps import tickets
 from triage.steps.gather import Gathered, text_hash
@@ -111,7 +111,9 @@ def _no_change(
         ticket=ticket.id if ticket else None,
     )  # fmt: skip
     if refused:
-        telling.event("sender.refused", sender=sender.address, partner=sender.partner, reason=reason)
+        telling.event("sender.refused", sender=sender.address, partner=sender.partner, reason=reason, mail=mail)
+        if sender.verified == authenticity.UNPROVEN:
+            _tell_unproven(tx, sender, office, telling, mail)
         if decision.stranger_told:
             tx.people.note(directory.untagged(sender.address), stranger_told_at=telling.now)
         _reply(tx, email, gathered, decision, office, telling, mail, None, ())
@@ -275,11 +277,33 @@ def _reply(
         telling.about(tx, ticket, "reply.queued", partner=gathered.sender.partner, **keys)
 
 
+def _tell_unproven(tx: Transaction, sender: Sender, office: Office, telling: Telling, mail: int) -> None:
+    """A partner's domain (or our own) that proves nothing: staff hears of it, once a day.
+
+    The sender never does, for he may be somebody else; and of all other domains nobody needs to hear.
+    """
+    contacts = office.directory.contacts(sender.address)
+    if not contacts and not directory.listed(sender.address, office.staff):
+        return
+    domain, today = sender.address.rpartition("@")[2], telling.now.date().isoformat()
+    key = f"unproven:{domain}"
+    if tx.meta.get(key) == today:
+        return
+    tx.meta.put(key, today)
+    partner = contacts[0].partner if contacts else ""
+    tx.notices.add(telling.now, "unproven", None, {"domain": domain, "partner": partner, "mail": mail})
+
+
 def _tell_staff(tx: Transaction, decision: Decision, ticket: TicketState, telling: Telling) -> None:
     """What a person should look at, apart from the clock."""
     for flag in ("rude", "lapsed", "incomplete", "robot", "unreachable"):
         if flag in decision.flags:
             tx.notices.add(telling.now, flag, ticket.id, {})
+
+
+def _asked(decision: Decision) -> int:
+    """How often the partner is asked by this decision: once or not at all."""
+    return int(decision.event == lifecycle.INCOMPLETE and decision.reply is not None)
 
 
 def _labels(decision: Decision) -> dict[str, Any]:
@@ -301,11 +325,6 @@ def _summary(reading: Reading, decision: Decision) -> dict[str, Any]:
         "service": reading.service.value,
         "severity": reading.severity.value,
         "out_of_scope": reading.out_of_scope.value,
-def _asked(decision: Decision) -> int:
-    """How often the partner is asked by this decision: once or not at all."""
-    return int(decision.event == lifecycle.INCOMPLETE and decision.reply is not None)
-
-
         "courtesy": reading.courtesy.value,
         "questions": len(reading.questions),
         "fields": sorted(name for name in reading.fields if reading.has(name)),

@@ -183,7 +183,7 @@ def _rows(tx: Transaction) -> list[dict[str, Any]]:
 
 _EMPTY_ROW: dict[str, Any] = {
     "kind": "", "at": None, "number": "", "partner": "", "subject": "", "severity": None, "due": None, "to": "",
-    "reason": "",
+    "reason": "", "domain": "", "mail": None,
 }  # fmt: skip
 
 
