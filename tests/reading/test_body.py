@@ -41,6 +41,15 @@ ATTRIBUTIONS = [
     "2025年7月8日(火) 11:20 Vera Lind <vera@support.example>:",
     "2025-07-08 11:20 GMT+02:00 Vera Lind <vera@support.example>:",
     "---- On Tue, 08 Jul 2025 11:20:00 +0200 Vera Lind <vera@support.example> wrote ----",
+    "En martes, 8 de julio de 2025, 11:20:30 CET, Vera Lind\n<vera@support.example> escribió:",
+    "Em terça-feira, 8 de julho de 2025 11:20:30 BRT, Vera Lind\n<vera@support.example> escreveu:",
+    "Στις 8 Ιουλ 2025, στις 11:20 π.μ., ο χρήστης Vera Lind\n<vera@support.example> έγραψε:",
+    "V V tor., 8. jul. 2025 ob 11:20 je oseba Vera Lind\n<vera@support.example> napisala:",
+    "уто, 8. јул 2025. у 11:20 Vera Lind <vera@support.example> је написао/ла:",
+    "2025. júl. 8. dátummal, 11:20 időpontban Vera Lind\n<vera@support.example> írta:",
+    "Missatge de Vera Lind <vera@support.example> del dia dt., 8 de jul. 2025 a les 11:20:",
+    "O mar, 8 xul 2025 ás 11:20, Vera Lind (<vera@support.example>) escribiu:",
+    "Vera Lind kirjoitti 8.7.2025 klo 11.20:",
 ]
 
 
@@ -62,6 +71,10 @@ HEADER_BLOCKS = [
     "-----Original Message-----\nFrom: Vera Lind <vera@support.example>\nSubject: Report",
     "-----Mensaje original-----\nDe: Vera\nPara: Ken\nAsunto: Informe",
     "________________________________\nОт: Vera Lind\nОтправлено: 8 июля 2025 г. 11:20\nКому: Ken\nТема: Отчёт",
+    "------------------ 原始邮件 ------------------\n发件人: Vera Lind <vera@support.example>\n主题: 报告",
+    "________________________________\nΑπό: Vera Lind\nΑποστολή: 8 Ιουλ 2025 11:20\nΠρος: Ken\nΘέμα: Αναφορά",
+    "От: Vera Lind\nИзпратено: 8 юли 2025 г. 11:20\nДо: Ken\nОтносно: Справка",
+    "Šalje: Vera Lind\nPoslato: 8. jul 2025. 11:20\nPrima: Ken\nTema: Izveštaj",
     "发件人： Vera Lind\n发送时间： 2025年7月8日 11:20\n收件人： Ken\n主题： 报告",
 ]
 
@@ -129,6 +142,11 @@ CLOSINGS = [
     "Enviado desde mi iPhone",
     "Get Outlook for Android<https://aka.ms/x>",
     "Ken\nSent from my phone",
+    "Ken Okoro\nokoro + partner tracking ag",
+    "Regards,\nKen Okoro\nHead of Support\n![Okoro](https://okoro.example/logo.png)\n\nNow in four countries. Find us!",
+    "Saludos,\nJulia Peña\nP Antes de imprimir este mensaje, piense en el medio ambiente.",
+    "Regards,\nKen\nThe information transmitted is intended only for the person to whom it is addressed.",
+    "Parhain terveisin\nAino",
     "Regards,\nKen\n\nThis e-mail and any attachments are confidential and intended for the addressee only.",
     "Saludos,\nJulia\n\nAVISO LEGAL: Este mensaje y sus adjuntos son confidenciales.",
 ]
@@ -153,6 +171,9 @@ KEPT = [
     "The log is sent from my phone, is that the problem with the trips?",
     "Please register:\n\n- Ken Okoro\n- Ann Obi",
     "Steps:\n1. open the page\n2. press save\n---\nThen the page is empty and nothing was saved, we do not know why.",
+    "En 2025-07-08 11:20 el cliente escribió:\nno veo mi unidad",
+    "Vera wrote on Monday at 11:20:\nplease reset it, and we did.",
+    "Regards,\nKen\nken@okoro.example\n\nThe second tracker is offline as well, since noon.",
     "Regards is a nice word but the report is still empty.",
     "El cliente nos escribió hoy a las 10:30:\n\nmi camión no reporta desde ayer",
     "On 3 July 2025 at 10:30 the client wrote to us:\nmy truck is offline since noon.",

@@ -178,7 +178,11 @@ def _attribution_mark(lines: list[str], fates: Sequence[str], at: int, quote_fol
         lines[at] = lines[at][:cut].rstrip(" -\t")
         return _Mark(at, at + 1, QUOTE, not quote_follows, OWN)
     first = _attribution_start(lines, fates, at, quote_follows, lambda _: True)
-    return None if first is None else _Mark(first, at + 1, QUOTE, not quote_follows, QUOTE)
+    if first is None:
+        return None
+    if first and fates[first - 1] == OWN and marks.goes_on(lines[first - 1], lines[first]):
+        first -= 1
+    return _Mark(first, at + 1, QUOTE, not quote_follows, QUOTE)
 
 
 def _attribution_start(

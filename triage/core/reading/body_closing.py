@@ -57,8 +57,32 @@ def closing_start(lines: Sequence[str], sender: frozenset[str] = frozenset(), *,
     if delimiter is not None:
         start = delimiter
         below = [i for i in below if i < start]
-    block = _block_start(lines, below, sender, first)
+    slogan = _slogan_start(lines, below)
+    block = _block_start(lines, [i for i in below if i < slogan], sender, first) if slogan is not None else None
+    block = block if block is not None else _block_start(lines, below, sender, first)
     return block if block is not None else start
+
+
+def _slogan_start(lines: Sequence[str], below: Sequence[int]) -> int | None:
+    """What a firm prints below its people's signatures: prose that follows formula, name and contact data."""
+    for position, index in enumerate(below[:-3]):
+        if not is_formula(lines[index]) or not name_like(lines[below[position + 1]]):
+            continue
+        contact = next(
+            (p for p in range(position + 2, min(position + 8, len(below))) if is_contact(lines[below[p]])), None
+        )
+        if contact is None or not all(signature_like(lines[i]) for i in below[position + 1 : contact + 1]):
+            continue
+        # one address alone is no letterhead, and what follows it may be an afterthought
+        if sum(is_contact(lines[i]) for i in below[position + 1 :]) < 2 and not lines[below[contact]].startswith("!["):
+            continue
+        strange = [lines[i].strip() for i in below[contact + 1 :] if not signature_like(lines[i])]
+        if not strange or len(strange) > 3 or sum(len(line.split()) for line in strange) > 50:
+            continue
+        if any(line[-1] == "?" or LONG_NUMBER.search(line) or DATA.search(line.casefold()) for line in strange):
+            continue
+        return below[contact + 1]
+    return None
 
 
 def _tail_is_short(lines: Sequence[str], start: int) -> bool:

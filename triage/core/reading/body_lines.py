@@ -15,7 +15,9 @@ def _listed(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-DELIMITER = re.compile(r"^(?:-{2,5}|—{1,3}|–{1,3}|_{2,60}|-{6,60}|[*=~]{3,60}|⸻|\*(?: \*){1,9})[ \t]*$")
+DELIMITER = re.compile(
+    r"^(?:\*{0,2}\.(?: \.){3,40}\*{0,2}|-{2,5}|—{1,3}|–{1,3}|_{2,60}|-{6,60}|[*=~]{3,60}|⸻|\*(?: \*){1,9})[ \t]*$"
+)
 _SENT_FROM = re.compile(rf"^[\W_]{{0,4}}(?:(?:{SENT_FROM})(?!\w)|{SENT_FROM_UNSPACED})")
 _SENT_LAST = re.compile(r"(?:gönderildi|送信|보냄|küldve|sendt|から送信)\W{0,3}$")
 _SENT_FROM_MY = re.compile(r"^[\W_]{0,4}(?:sent|get|env|gesendet|von meinem|diese nachricht|mandado|escrito)")
@@ -34,7 +36,7 @@ _CONTACT = re.compile(
     r"|oficina|ext|e-?mail|mail|correo|web|website|handy|mobil|telefon|fon|тел|моб|факс|gsm|puh"
     r"|linkedin|twitter|facebook|instagram"
     r"|telegram|p\.?o\.? box|hrb|vat|nif|rfc|cuit|org\.?\s?nr|fn|reg\.? no|company no|pbx|sitz der gesellschaft"
-    r"|geschäftsführer|iban|nit|ruc|gstin)\s?[.:/]|\[cid:|\[image"
+    r"|geschäftsführer|iban|nit|ruc|gstin)\s?[.:/]|\[cid:|\[image|^!\["
     r"|(?<!\w)[tmpofewcd]\s?[.:]\s?(?:\+?\(?\d|www|http)"
     r"|(?<!\w)(?:tel|tél|teléfono|telefono|phone|mob|mobile|móvil|cel|cell|fax|whatsapp|office|handy|тел|m"
     r"|t)\.?\s\+?\(?\d"
@@ -52,6 +54,9 @@ _COMPANY = re.compile(
     r"|logistics"
     r"|manager|engineer|director|directora|gerente|ingenier[oa]|developer|head of|ceo|cto|cio|coo|founder|consultant"
     r"|specialist|assistant|department|dept|departamento|soporte|desarrollo|sales|ventas)(?!\w)"
+)
+_COMPANY_LAST = re.compile(
+    r"\s(?:gmbh|ag|kg|ltda?|inc|llc|bv|plc|srl|sas|spa|s\.?\s?l|s\.?\s?a(?:\.? de c\.?\s?v)?|c\.?a)\.?$"
 )
 DATA = re.compile(
     r"(?<!\w)(?:imei|iccid|id|sn|s/n|serial|serie|vin|plate|placa|label|login|user|usuario|account|cuenta|device"
@@ -181,6 +186,8 @@ def signature_like(line: str) -> bool:
     if len(words) <= 4:
         return text[-1] != ":"
     capitals = sum(1 for word in words if word[:1].isupper() or word[:1].isdigit())
+    if len(words) <= 8 and _COMPANY_LAST.search(text.lower()):
+        return True
     if "|" in text or "·" in text or (_COMPANY.search(text) and capitals * 3 >= len(words)):
         return len(words) <= 14
     return len(words) <= 12 and capitals * 2 >= len(words)

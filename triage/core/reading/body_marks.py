@@ -32,18 +32,22 @@ HEADER_LINES = 16  # a header block with its wrapped and blank lines
 
 _WROTE = re.compile(rf"(?<!\w)(?:{WROTE})(?!\w)|{WROTE_UNSPACED}")
 _WROTE_LAST = re.compile(rf"(?:(?<!\w)(?:{WROTE})|{WROTE_UNSPACED})[\s*_.…-]*$")
-_DAY = rf"(?:(?:{WEEKDAYS_LONG})[^\W\d_]{{0,9}}|(?:{WEEKDAYS_SHORT}))[.,،'׳״]{{0,2}}"
+_DAY = rf"(?:(?:{WEEKDAYS_LONG})[^\W\d_]{{0,9}}(?:-feira)?|(?:{WEEKDAYS_SHORT}))[.,،'׳״]{{0,2}}"
 # "On Tue, Jul 8", "El 08/07", "Il giorno mar 8": a date close behind the first word, as no sentence begins.
 _BEGINS = re.compile(
     rf"^(?:(?:{INTRO_START})[\s,.-]{{1,2}}(?:(?:{INTRO_LINK})\s)?(?:{_DAY}\s(?:[^\W\d_]{{3,12}}[.,]?\s)?)?"
     rf"|{_DAY}\s(?:[^\W\d_]{{3,12}}[.,]?\s)?)(?:(?:{MONTHS})[a-z]{{0,6}}[.,]?\s)?['\"(]?\d"
 )
-_CITES = re.compile(r"^(?:quoting|zitat von|citando a?|citat|cytuję|in message|wiadomość napisana przez)\s")
+_CITES = re.compile(
+    r"^(?:quoting|zitat von|citando a?|citat|cytuję|in message|wiadomość napisana przez|missatge de|mensaje de)\s"
+)
 _DATE_FIRST = re.compile(
-    r"^(?:\d{4}[-/.年]\s?\d{1,2}|\d{1,2}(?:[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}|:\d{2}"
+    r"^(?:\d{4}[-/.年]\s?\d{1,2}|\d{4}\.\s[^\W\d_]{3,12}\.?\s\d{1,2}|\d{1,2}(?:[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}|:\d{2}"
     r"|\.?\s(?:de\s)?[^\W\d_]{3,12}\.?,?\s(?:de\s)?\d{4}))"
 )
 _WHEN = re.compile(r"\d{1,2}\s?[:.h]\s?\d{2}|(?:19|20)\d\d|\d{1,2}[./-]\d{1,2}|\d\s?(?:[ap]\.?\s?m|uhr)\b|\d{1,2}年")
+# Day, month, year and time in figures, as no person writes them behind "wrote".
+_STAMP = re.compile(r"\s(?:[^\W\d_]{1,5}\s)?\d{1,4}[./-]\d{1,2}[./-]\d{2,4},?\s(?:[^\W\d_]{1,6}\s)?\d{1,2}[:.]\d{2}")
 _ADDRESS = re.compile(r"[^\s<>@]{1,64}@[^\s<>@]{2,}")
 _ADDRESS_LAST = re.compile(
     r"[<(\[][^\s<>@]{0,64}(?::|@)[^<>()\[\]]{2,100}[>)\]]{1,2}\s?(?:[^\W\d_]{0,14}\s?)?[:：]?$|@[^\s<>@]{2,60}[:：]$"
@@ -78,7 +82,7 @@ def is_forward_subject(subject: str) -> bool:
 
 def plain(line: str) -> str:
     """A line without the marks of markup around it, folded for comparison."""
-    return line[:LINE].strip(_MARKUP).casefold()
+    return line[:LINE].strip(_MARKUP).lower()  # (casefold would turn the Greek final sigma into another letter)
 
 
 def attribution(lines: Sequence[str], quote_follows: bool) -> bool:
@@ -106,12 +110,16 @@ def attribution(lines: Sequence[str], quote_follows: bool) -> bool:
             return begins or address or when or len(text) <= 80
         if begins and when and (ends_with_address or (colon and len(text) <= 120)):
             return True
+        if ends_with_address and len(_WHEN.findall(folded)) > 1:
+            return True
         return colon and len(text) <= 120 and (address or _CITES.match(folded) is not None)
     if verbs and (colon or dashed or (address and ends_with_verb)):
         if when and dashed:
             return True
         if address and (begins or when or ends_with_verb or ends_with_address):
             return begins or when or ends_with_address or not colon or len(text) <= 120
+        if when and colon and _STAMP.fullmatch(folded[verbs[-1].end() :].rstrip(" :：")):
+            return len(folded[: verbs[-1].start()].split()) <= 5  # "Ann Lee kirjoitti 4.11.2025 klo 10.12:"
         return when and ((begins and _names_somebody(text, verbs[-1])) or _NAME_FIRST.match(text) is not None)
     # No verb that we know: the form, date first and address last, is the same in every language.
     return when and colon and ((begins and ends_with_address) or (address and _CITES.match(folded) is not None))
@@ -144,6 +152,16 @@ def begins_like_attribution(line: str) -> bool:
     return _begins(plain(line)) or _CITES.match(plain(line)) is not None
 
 
+def goes_on(above: str, line: str) -> bool:
+    """Is an attribution that seems to begin at `line` ("<ann@example.com> wrote:") wrapped, its date on the line above?
+
+    For languages whose first words we do not know: a line with a date and a time, and nothing that ends a sentence.
+    """
+    if line.lstrip(" \t*_")[:1] not in ("<", "(") or len(above) > 120:
+        return False
+    return len(_WHEN.findall(above.lower())) > 1 and above.rstrip()[-1:] not in ".?!:;"
+
+
 def ends_like_attribution(stripped: str, quote_follows: bool) -> bool:
     """Cheap test that spares the search in lines which can't be the last line of an attribution."""
     if not stripped:
@@ -173,9 +191,9 @@ def separator(line: str) -> str:
     if len(line) > LINE:
         return ""
     text = plain(line)
-    if not 6 < len(text) < 130:
-        return ""
     dashed = _DASHED.match(line) is not None
+    if not (3 if dashed else 6) < len(text) < 130:
+        return ""
     announced = text[-1] in ":：" or dashed
     if announced and _FORWARDED.match(text):
         rest = text.rstrip(":： ")
@@ -200,7 +218,7 @@ def header(line: str) -> tuple[str, str]:
         colon = wide
     if not 0 < colon < 40:
         return "", ""
-    name = head[:colon].strip(_HEADER_SIGNS).casefold()
+    name = head[:colon].strip(_HEADER_SIGNS).lower()
     kind = HEADERS.get(name, "")
     return (kind, line[colon + 1 : LINE].strip(" \t*_\xa0")) if kind else ("", "")
 

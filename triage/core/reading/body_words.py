@@ -26,22 +26,23 @@ WROTE = (
     "|írta|ezt írta|irta"  # hu
     "|a scris"  # ro
     "|έγραψε|έγραψε\\(ν\\)"  # el
-    "|je napisao|je napisala|je napisao/la|napisao|piše"  # hr sr sl
+    "|je napisao|je napisala|je napisao/la|napisao|piše|је написао|је написала|је написао/ла|написао"  # hr sr sl
     "|rašė|parašė|rakstīja"  # lt lv
     "|đã viết|viết"  # vi
     "|menulis"  # id
-    "|va escriure|escrigué"  # ca
+    "|va escriure|escrigué|ha escrit|escribiu|idatzi du"  # ca gl eu
     "|כתב|כתבה|כתב/ה|כתב\\(ה\\)|‏כתב"  # he
-    "|كتب|كتبت"  # ar
+    "|كتب|كتبت|نوشت"  # ar fa
+    "|sinulat ni"  # tl
 )
 # The same in scripts that put no space between words: zh ja ko th hi.
 WROTE_UNSPACED = "写道|寫道|撰寫|撰写|のメール|書きました|작성|님이 쓴 글|เขียนว่า|लिखा"
 
 # What an attribution line begins with when not with a date, a time or a weekday; a date must follow it.
 INTRO_START = (
-    "on|at|el|el el|a|le|am|den|il|em|no dia|op|w|dnia|dne|dňa|på|pe|pada|vào|vào lúc|ngày|в|от|на|у|στις|la|în"
+    "on|at|en|o|el|el el|a|le|am|den|il|em|no dia|op|w|dnia|dne|dňa|på|pe|pada|vào|vào lúc|ngày|в|от|на|у|στις|la|în"
     "|in|kl|i"
-    "|ons|dana"
+    "|ons|dana|noong|v v|در تاریخ"
     "|בתאריך|ב|في|في يوم|在|于|於|ma|tanggal"
 )
 INTRO_LINK = "giorno|dniu|data|date du|tanggal|יום|lúc|the|dia|dato"
@@ -54,11 +55,12 @@ WEEKDAYS_LONG = (
     "|fre|lör|sön"
     "|man|tir|lør|søn|maanan|tiist|keski|torst|perjan|lauan|sunnun|úter|stře|čtv|pát|neděl|hét|kedd|szer|csüt|pén"
     "|szom|vas"
-    "|δευ|τρί|τετ|πέμ|παρ|σάβ|κυρ|jum|sen|sel|rab|kam|min|الاثنين|الثلاثاء|الأربعاء|الخميس|الجمعة|السبت|الأحد"
+    "|δευ|τρί|τετ|πέμ|παρ|σάβ|κυρ|pir|otr|treš|cet|pie|ses|svē|уто|сре|чет|пет|нед|čet|pet|sre|jum|sen|sel|rab"
+    "|kam|min|الاثنين|الثلاثاء|الأربعاء|الخميس|الجمعة|السبت|الأحد"
 )
 WEEKDAYS_SHORT = (
     "mo|di|mi|do|fr|sa|so|ma|wo|vr|za|zo|wt|śr|pt|пн|вт|ср|чт|пт|сб|вс|нд|ke|to|pe|la|su|ti|po|út|st|čt|pá|ne|pi"
-    "|th|t2|cn"
+    "|th|t2|cn|an|tr|kt|pn|št|sk|dt|dl|dc|dj|dv|ds|dg"
     "|א|ב|ג|ד|ה|ו|ש"
 )
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -80,7 +82,7 @@ HEADERS: dict[str, str] = {
         "|від|від кого"
         "|från|avsändare|fra|avsender|afsender|lähettäjä|odesílatel|odosielateľ|kimden|gönderen|feladó|de la|από"
         "|dari|từ|saatja"
-        "|nuo|no|pošiljatelj|发件人|寄件者|寄件人|差出人|送信者|보낸 사람"
+        "|nuo|no|pošiljatelj|šalje|шаље|nork|发件人|寄件者|寄件人|差出人|送信者|보낸 사람"
         "|보낸사람|מאת|من|จาก|از|expeditor|remetente|mittente",
         "date": "date|sent|sent at|sent on|fecha|enviado|enviado el|enviado em|enviada em|enviada|enviado a"
         "|fecha de envío|gesendet"
@@ -91,17 +93,19 @@ HEADERS: dict[str, str] = {
         "|odoslané|dátum|gönderildi|gönderme tarihi|tarih|elküldve|küldve|trimis|στάλθηκε|ημερομηνία|dikirim"
         "|tanggal|đã gửi"
         "|ngày|saadetud|kuupäev|išsiųsta|nosūtīts"
-        "|poslano|发送时间|发送日期|日期|寄件日期|傳送日期|傳送時間|送信日時|日付|日時"
+        "|poslano|poslato|послато|изпратено|saatmisaeg|αποστολή|تاريخ الإرسال|ارسال شده|enviat|enviat el"
+        "|data d'enviament|bidaltze-data|bidalia|发送时间|发送日期|日期|寄件日期|傳送日期|傳送時間|送信日時|日付|日時"
         "|보낸 날짜|날짜|נשלח|תאריך|تاريخ|تم الإرسال|التاريخ|poslané",
         "to": "to|para|an|empfänger|à|a|pour|destinataire|per|destinatario|aan|do|adresat|кому|кому:|till|til"
         "|vastaanottaja"
         "|komu|kime|alıcı|címzett|către|catre|προς|kepada|đến"
-        "|tới|kellele|kam|kam:|za|prima|收件人|收件者|宛先|받는 사람|받는사람"
+        "|tới|kellele|adressaat|untuk|ke|до|прима|per a"
+        "|nori|به|kam|kam:|za|prima|收件人|收件者|宛先|받는 사람|받는사람"
         "|אל|إلى|ถึง|destinatário|à :|an:",
         "subject": "subject|asunto|betreff|objet|sujet|oggetto|assunto|onderwerp|temat|тема|ämne|emne|aihe"
         "|předmět|predmet|konu"
         "|tárgy|subiect|θέμα|subjek|perihal|chủ đề|tiêu đề"
-        "|teema|tema|主题|主旨|主題|件名|제목|נושא|الموضوع|เรื่อง|zadeva"
+        "|teema|tema|tēma|относно|assumpte|gaia|موضوع|主题|主旨|主題|件名|제목|נושא|الموضوع|เรื่อง|zadeva"
         "|naslov",
         "cc": "cc|bcc|cco|kopie|copie|copie à|copia|c.c.|kopia|kopi|dw|копия|копія|bilgi|másolatot kap|kopija|抄送"
         "|副本|참조"
@@ -140,7 +144,10 @@ ORIGINAL = (
     "|eredeti üzenet|mesaj original|mesajul original|αρχικό μήνυμα|pesan asli|pesan awal|thư gốc|izvorna poruka"
     "|originalna poruka"
     "|izvirno sporočilo|algkiri|originaalkiri|originalus laiškas"
-    "|原始邮件|原始郵件|原邮件|元のメッセージ|オリジナルメッセージ|원본 메시지|원본 메일|הודעה מקורית|الرسالة الأصلية"
+    "|оригінальне повідомлення|missatge original|mensaxe orixinal|jatorrizko mezua|originalna poruka"
+    "|оригинална порука"
+    "|原始邮件|原始郵件|原邮件|元のメッセージ|オリジナルメッセージ|원본 메시지"
+    "|원본 메일|원본 이메일|הודעה מקורית|الرسالة الأصلية"
 )
 
 # The words of a client that announce forwarded mail.
