@@ -56,6 +56,7 @@ MISBEHAVIOURS = {
     # IDLE
     "exists-before-idling": "a mail arrives before IDLE is confirmed",
     "exists-with-idling": "a mail arrives in one segment with the confirmation",
+    "exists-with-next-idling": "says a word, and then a mail arrives in one segment with the next confirmation",
     "exists-in-pieces": "a mail is announced in two segments",
     "still-here": "sends a sign of life",
     "drops-in-idle": "closes while the client idles",
@@ -545,6 +546,9 @@ class _Session:
         else:
             self.line("+ idling")
         if self.server.due("still-here"):
+            self.line("* OK Still here")
+        if self.server.due("exists-with-next-idling"):
+            self.server.misbehave("exists-with-idling", times=1)
             self.line("* OK Still here")
         if self.server.due("drops-in-idle"):
             raise _Ended

@@ -17,6 +17,7 @@ import random
 import re
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -84,6 +85,7 @@ class Mailbox:
     def __init__(self, settings: ImapSettings) -> None:
         self._session = Session(settings)
         self._status: FolderStatus | None = None  # of the folder that is open
+        self._examined = False  # whether it was opened to look only
         self._memories: dict[tuple[str, int], _Memory] = {}  # by name and UIDVALIDITY
         self._waker, self._wake = socket.socketpair()
         self._waker.setblocking(False)
@@ -138,7 +140,7 @@ class Mailbox:
                 exists=int(answer[b"EXISTS"]),
                 readonly=b"READ-ONLY" in answer,
             )
-        self._status = status
+        self._status, self._examined = status, False
         return status
 
     def examine(self, name: str) -> FolderStatus:
@@ -148,6 +150,7 @@ class Mailbox:
             self._status = FolderStatus(
                 name, int(answer.get(b"UIDVALIDITY", 0)), int(answer.get(b"UIDNEXT", 0)), int(answer[b"EXISTS"]), True
             )
+        self._examined = True
         return self._status
 
     def every_folder(self) -> dict[str, FolderStatus]:
@@ -222,7 +225,8 @@ class Mailbox:
             found.update(client.search(f"{window}UID {after + 1}:*"))
         # `n:*` is a range in either order (RFC 3501 section 6.4.8): the last message matches whatever its UID.
         uids = sorted(uid for uid in found if uid > after)
-        self._memory.looked = max(self._memory.looked, self._opened().uidnext, uids[-1] + 1 if uids else 0)
+        if not self._examined:  # who only looks does not handle what he sees: `wait` still has to tell it
+            self._memory.looked = max(self._memory.looked, self._opened().uidnext, uids[-1] + 1 if uids else 0)
         return uids
 
     def received_since(self, time: datetime) -> list[int]:
@@ -355,13 +359,10 @@ class Mailbox:
         deadline = time.monotonic() + min(seconds, IDLE_SECONDS)
         with self._session.talk("waiting for mail") as client:
             idling = client.has_capability("IDLE")
-            # Bytes that came in one segment with the answer to IDLE lie in imaplib's buffer, where poll does not see
-            # them: the first round is short.
-            patience = 1.0
             while not (stop is not None and stop.is_set()):
                 if idling:
                     client.idle()
-                woken, heard = self._poll(client, max(0.0, min(patience, deadline - time.monotonic())))
+                woken, heard = self._poll(client, max(0.0, deadline - time.monotonic()))
                 news: list[Any] = []
                 if idling:
                     news = client.idle_done()[1]
@@ -371,13 +372,12 @@ class Mailbox:
                     return True
                 if woken or time.monotonic() >= deadline:
                     break
-                patience = IDLE_SECONDS
         return False
 
     def _poll(self, client: IMAPClient, seconds: float) -> tuple[bool, bool]:
         """Waits for an interrupt or a word of the server: (interrupted, something to read)."""
         sock = client.socket()
-        if getattr(sock, "pending", int)():
+        if getattr(sock, "pending", int)() or _buffered(client):
             return False, True
         poller = select.poll()
         poller.register(sock.fileno(), select.POLLIN)
@@ -409,6 +409,20 @@ class Mailbox:
             found == name and rb"\NonExistent" not in flags and rb"\Noselect" not in flags
             for flags, _, found in client.list_folders("", name)
         )
+
+
+def _buffered(client: IMAPClient) -> bool:
+    """Whether something of the server is in imaplib's buffer already, where poll does not see it: Dovecot tells of mail
+    that came before IDLE in one segment with the answer to IDLE."""
+    sock = client.socket()
+    patience = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        return bool(client._imap.file.peek(1))
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    finally:
+        sock.settimeout(patience)
 
 
 def _chunks(uids: Sequence[int], size: int) -> Iterator[list[int]]:
