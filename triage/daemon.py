@@ -54,15 +54,20 @@ JUMP_SECONDS = 30.0  # by which the system clock may be set before the rounds ar
 
 
 def faults() -> Callable[[str], None]:
-    """For tests: end the process at a named step; TRIAGE_FAULT says at which ("committed:3": the third time)."""
-    named, _, count = os.environ.get("TRIAGE_FAULT", "").partition(":")
+    """For tests: end the process at a named step, or freeze it there.
+
+    TRIAGE_FAULT says at which: "committed:3" ends it at the third time, "freeze committed" freezes it at the first.
+    """
+    how, _, at = os.environ.get("TRIAGE_FAULT", "").rpartition(" ")
+    named, _, count = at.partition(":")
     left = [int(count or 1)]
 
     def fault(step: str) -> None:
-        if step == named:
-            left[0] -= 1
-            if left[0] <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+        if step != named or left[0] <= 0:
+            return
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGSTOP if how == "freeze" else signal.SIGKILL)
 
     return fault if named else lambda step: None
 

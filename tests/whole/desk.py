@@ -74,6 +74,19 @@ def request(number: int, **headers: str) -> bytes:
     )
 
 
+def more(number: int, about: int) -> bytes:
+    """The partner writes again about his request."""
+    return mail(
+        f"ana{about}@p{about % PARTNERS}.example",
+        f"Re: Trips report of tracker {700000 + about}",
+        f"Hello,\r\n\r\none thing more about the trips report for tracker {700000 + about} in account 88{about:05}: "
+        f"attempt {number} to rebuild it failed as well, see the screenshot.\r\n\r\nRegards\r\nAna",
+        f"more-{number}-{about}@p{about % PARTNERS}.example",
+        f"In-Reply-To: <request-{about}@p{about % PARTNERS}.example>",
+        picture=True,
+    )
+
+
 def incomplete(number: int) -> bytes:
     """A partner's mail that says too little: it is asked for more."""
     sender = f"ben{number}@p{number % PARTNERS}.example"
@@ -117,7 +130,7 @@ class Desk:
         self.partners.write_text(
             _HEADER + "".join(f"P{n},paas,,@p{n}.example,partner,en,Europe/Berlin,active\n" for n in range(PARTNERS))
         )
-        self.settings: dict[str, dict[str, Any]] = {
+        self.settings: dict[str, Any] = {
             "mailbox": {
                 "host": "127.0.0.1", "port": imap, "tls": "none", "user": user, "password": PASSWORD,
                 "since": "2020-01-01T00:00:00Z", "poll_seconds": 60,
@@ -141,11 +154,17 @@ class Desk:
         """The configuration file, from the settings."""
         lines = []
         for section, values in self.settings.items():
-            lines.append(f"[{section}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
+            for one in values if isinstance(values, list) else [values]:
+                lines.append(f"[[{section}]]" if isinstance(values, list) else f"[{section}]")
+                lines += [f"{key} = {json.dumps(value)}" for key, value in one.items() if value is not None]
         self.config = self.folder / "config.toml"
         self.config.write_text("\n".join(lines) + "\n")
         self.config.chmod(0o600)
+
+    def read_all(self, *users: str) -> None:
+        """Read the mailboxes of these users."""
+        self.settings["mailbox"] = [self.settings["mailbox"] | {"user": user} for user in users]
+        self.write()
 
     def start(self, *, fault: str = "", config: Path | None = None) -> subprocess.Popen[bytes]:
         """`triage run`."""
@@ -282,24 +301,25 @@ def answered(taken: list[Any]) -> dict[str, list[bytes]]:
 
 
 def all_is_right(desk: Desk, taken: list[Any], folders: dict[str, list[str]], sent: dict[str, list[bytes]]) -> None:
-    """Nothing lost, nothing doubled. `sent`: the mails by what they are: "request", "incomplete" ..."""
+    """Nothing lost, nothing doubled. `sent`: the mails by what they are: "request", "more" about one, "stranger" ..."""
     every = [one for raws in sent.values() for one in ids(raws)]
     lies = Counter(one for found in folders.values() for one in found)
     assert lies == Counter(every), f"lost or doubled: {(lies - Counter(every)) + (Counter(every) - lies)}"
     assert folders["INBOX"] == []
-    places = {"request": "ready", "incomplete": "waiting", "stranger": "refused", "machine": "ignored"}
+    places = {"request": "ready", "more": "ready", "incomplete": "waiting", "stranger": "refused", "machine": "ignored"}
     for kind, raws in sent.items():
         assert set(ids(raws)) <= set(folders[places[kind]]), f"not all of {kind} in {places[kind]}"
 
     tickets = desk.rows(
         "SELECT m.message_id, t.id FROM tickets t LEFT JOIN mails m ON m.ticket = t.id AND m.duplicate_of IS NULL"
     )
-    wanted = ids([*sent.get("request", []), *sent.get("incomplete", [])])
-    assert sorted(row["message_id"] for row in tickets) == sorted(wanted), "not exactly one ticket per request"
+    wanted, more = ids([*sent.get("request", []), *sent.get("incomplete", [])]), ids(sent.get("more", []))
+    assert sorted(row["message_id"] for row in tickets) == sorted(wanted + more), "not exactly one ticket per request"
     assert len({row["id"] for row in tickets}) == len(wanted)
 
     replies = answered(taken)
-    assert set(replies) == set(wanted) | set(ids(sent.get("stranger", []))), "not exactly the right ones were answered"
+    right = {*wanted, *more, *ids(sent.get("stranger", []))}
+    assert set(replies) == right, f"not exactly the right ones were answered: {set(replies) ^ right}"
     different = [one for one, raws in replies.items() if len(set(raws)) > 1]
     assert not different, f"two different replies to one mail: {different}"
     assert desk.events("message.surprise") == []

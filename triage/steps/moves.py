@@ -79,6 +79,7 @@ class Moves:
                 self._mailbox.select(self._inbox.folders[folder])
                 uids = self._mailbox.search_message(mail.message_id)
                 if uids:
+                    self._lease()  # who was frozen and has lost it must not touch the mailbox either
                     self._mailbox.move(uids, self._inbox.folders[mail.folder])
             with self._store.begin(self._lease()) as tx:
                 tx.mails.change(mail.id, released_from=None)
