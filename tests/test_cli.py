@@ -239,6 +239,8 @@ def test_forget_leaves_nothing_of_a_person_not_even_in_the_file(desk: Path, stor
     raw = desk / "var" / "raw" / "aa"
     raw.mkdir(parents=True)
     (raw / f"{'a' * 64}.eml").write_text(f"From: {ANA}")
+    (raw / f"{'aa' * 32}.eml").write_text(f"From: {EVE}\nCc: Ana <Ana@Acme.example>")
+    (raw / f"{'ab' * 32}.eml").write_text(f"From: {EVE}\nCc: banana@acme.example")
     store.close()
     done = triage(desk, "forget", "--yes", "Ana+other@Acme.example")
     assert done.returncode == 0, done.stderr
@@ -248,6 +250,7 @@ def test_forget_leaves_nothing_of_a_person_not_even_in_the_file(desk: Path, stor
     assert b"ana@acme" not in left and b"ana+" not in left
     with store.look() as tx:
         assert len(tx.tickets.select()) == 2
+        assert [file.name[:2] for file in raw.iterdir()] == ["ab"]
         line = tx.tickets.story(other)[-1]
         assert line.keys == {"sender": "(forgotten)", "reason": "internal", "n": 1}
 

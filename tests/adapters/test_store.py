@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from triage.adapters.db import engine
 from triage.adapters.db.store import Store, Transaction
-from triage.adapters.db.tables import metadata
+from triage.adapters.db.tables import metadata, outbox
 from triage.adapters.db.tickets import id_of, number
 from triage.core.errors import ConfigError, Permanent
 from triage.core.model import TicketState
@@ -387,6 +387,39 @@ def test_a_person_is_forgotten_whole(any_store: Store) -> None:
         assert tx.people.get("ana@acme.example") == {}
         assert [row["id"] for row in tx.tickets.select()] == [other]
         assert tx.mails.at("inbox", 1, [1, 2, 3]) == {}
+
+
+def test_who_is_forgotten_is_not_named_where_others_speak_of_him(any_store: Store) -> None:
+    with any_store.begin() as tx:
+        other = open_ticket(tx, requester="tom@x.example", subject="For Ana+x@Acme.example, and banana@acme.example").id
+        said = {"evidence": [["rule", "clause", "write to ANA@acme.example."]]}
+        add_mail(
+            tx, 1, ticket=other, sender="tom@x.example", subject="ana@acme.example.mx, ana@acme.example", reading=said
+        )
+        queue(tx, "a", ticket=other, recipient="tom@x.example", raw=b"Subject: ana@acme.example")
+        queue(tx, "b", ticket=other, recipient="tom@x.example", raw=b"Subject: banana")
+        tx.outbox.sent(1, NOW), tx.outbox.sent(2, NOW)
+        tx.notices.add(NOW, "quarantined", None, {"subject": "ana@acme.example"})
+    with any_store.begin() as tx:
+        tx.people.forget("ana@acme.example")
+        assert (tx.tickets.row(other) or {})["subject"] == "For (forgotten), and banana@acme.example"
+        [mail] = tx.mails.of_ticket(other)
+        assert mail.subject == "ana@acme.example.mx, (forgotten)"
+        assert mail.reading == {"evidence": [["rule", "clause", "write to (forgotten)."]]}
+        assert [one.keys for one in tx.notices.take()] == [{"subject": "(forgotten)"}]
+    with any_store.engine.connect() as connection:
+        assert [row.raw for row in connection.execute(outbox.select().order_by(outbox.c.id))] == [
+            None, b"Subject: banana",
+        ]  # fmt: skip
+
+
+def test_the_number_of_a_forgotten_ticket_is_not_given_again(any_store: Store) -> None:
+    with any_store.begin() as tx:
+        first = open_ticket(tx).id
+        tx.people.forget("ana@acme.example")
+        [left] = tx.tickets.select()
+        assert (left["id"], left["requester"], left["partner"], left["state"]) == (first, "", "", "closed")
+        assert open_ticket(tx, requester="tom@x.example").id == first + 1
 
 
 # ---------------------------------------------------------------- as cheap as what is due

@@ -49,6 +49,35 @@ def test_closed_tickets_and_their_mail_go_after_their_time(any_desk: Story) -> N
         assert [mail.sender for mail in tx.mails.unfiled("inbox", 10)] == [ANA]
 
 
+def test_what_is_known_of_addresses_goes_with_the_tickets(any_desk: Story) -> None:
+    desk = any_desk
+    closed(desk)
+    desk.request("kim@home.example")
+    desk.request(subject="Open one")
+    with desk.store.begin() as tx:
+        for mail in tx.outbox.claim(desk.now, desk.now + DAY, 100):
+            tx.outbox.sent(mail.id, desk.now)
+    desk.now += 99 * DAY
+    keep_house(desk, 100)
+    assert len(desk.sent("stranger")) == 1
+    desk.now += 2 * DAY
+    keep_house(desk, 100)
+    assert [mail["ticket"] for mail in desk.sent()] == [2]
+    with desk.store.look() as tx:
+        assert tx.people.stranger_told_at("kim@home.example") is None
+
+
+def test_the_number_of_the_newest_ticket_is_not_given_again(any_desk: Story) -> None:
+    desk = any_desk
+    closed(desk)
+    desk.now += 101 * DAY
+    keep_house(desk, 100)
+    desk.request(subject="New one")
+    assert desk.ticket(2)["subject"] == "New one"
+    keep_house(desk, 100)
+    assert desk.count() == 1
+
+
 def test_by_default_tickets_are_kept_for_ever(desk: Story) -> None:
     closed(desk)
     desk.now += 5000 * DAY

@@ -46,6 +46,17 @@ class Raws:
             if file:
                 file.unlink()
 
+    def drop_naming(self, address: str) -> int:
+        """Delete the kept mails of whomever in which this address stands as it is. Returns how many."""
+        form = re.compile(rb"(?<![\w.+-])" + re.escape(address.encode()) + rb"(?!\.?[\w-])", re.I)
+        dropped = 0
+        for _, _, file in self._all():
+            with contextlib.suppress(OSError):
+                if form.search(file.read_bytes()):
+                    file.unlink()
+                    dropped += 1
+        return dropped
+
     def sweep(self, now: datetime) -> int:
         """Delete what is too old, and the oldest beyond the size that is allowed. Returns how many."""
         oldest = (now - timedelta(days=self._days)).timestamp()

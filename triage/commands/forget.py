@@ -15,8 +15,8 @@ from triage.core.errors import ConfigError
 def forget(context: Context, address: str, yes: bool) -> None:
     """Remove what is stored of a person: tickets he opened, mails, replies to him, kept bytes.
 
-    In other people's tickets his address is blotted out. Mail on the mail server, the partner file and the log files
-    are not touched: the log goes with its rotation.
+    In other people's tickets his address is blotted out, and kept bytes of mail that name him go. Mail on the mail
+    server, the partner file and the log files are not touched: the log goes with its rotation.
 
     \b
     triage forget ana@partner.example
@@ -40,6 +40,7 @@ def forget(context: Context, address: str, yes: bool) -> None:
         gone = tx.people.forget(address)
     for fingerprint in gone.fingerprints:
         raws.drop(fingerprint)
+    raws.drop_naming(address)
     store.settle()
     store.close()
     click.echo(f"{address}: {gone.tickets} tickets, {len(gone.fingerprints)} mails and {gone.replies} replies removed")

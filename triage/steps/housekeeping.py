@@ -1,4 +1,4 @@
-"""A round over what has grown old: kept bytes of mail, closed tickets, the bytes of sent mail."""
+"""A round over what has grown old: kept bytes of mail, the bytes of sent mail, closed tickets with all about them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ class Housekeeping:
         if not self._keep.closed_days:
             return
         before = now - timedelta(days=self._keep.closed_days)
-        while True:
+        more = True
+        while more:
             with self._store.begin() as tx:
-                if not tx.tickets.forget_closed(before) and not tx.mails.forget_old(before):
-                    return
+                more = bool(
+                    tx.tickets.forget_closed(before) or tx.mails.forget_old(before) or tx.outbox.forget_old(before)
+                )
+        with self._store.begin() as tx:
+            tx.people.forget_old(before)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.adapters.db.leases import gone
@@ -143,6 +143,13 @@ class Outbox:
             .limit(limit)
         )
         self._connection.execute(update(outbox).where(outbox.c.id.in_(old)).values(raw=None))
+
+    def forget_old(self, before: datetime, limit: int = 1000) -> int:
+        """Delete what is on record of mail that was queued before this time and belongs to no ticket (any more)."""
+        old = select(outbox.c.id).where(
+            outbox.c.ticket.is_(None), outbox.c.queued_at < before, outbox.c.next_at.is_(None)
+        )
+        return int(self._connection.execute(delete(outbox).where(outbox.c.id.in_(old.limit(limit)))).rowcount)
 
     def waiting(self) -> int:
         return int(self._connection.execute(select(func.count()).where(outbox.c.next_at.is_not(None))).scalar_one())

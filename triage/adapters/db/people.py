@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Text, cast, delete, func, or_, select, text, update
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from triage.adapters.db.forgetting import Forgotten, forget
 from triage.adapters.db.pending import Pending
-from triage.adapters.db.tables import mails, message_ids, meta, notices, outbox, people, promises, story, tickets
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What was deleted of a person."""
-
-    tickets: int
-    replies: int
-    fingerprints: list[str]
+from triage.adapters.db.tables import meta, notices, people
 
 
 class People:
@@ -40,35 +30,15 @@ class People:
         _put(self._connection, people, {"address": address[:320]}, values)
 
     def forget(self, address: str) -> Forgotten:
-        """Delete all that is stored of a mailbox, with and without a plus tag: what it opened, what it sent, what was
-        sent to it. In the stories of other people's tickets its address is blotted out."""
-        execute = self._connection.execute
-        if self._connection.dialect.name == "sqlite":
-            execute(text("PRAGMA secure_delete = ON"))  # what is deleted is overwritten
-        sent, opened = _is(mails.c.sender, address), _is(tickets.c.requester, address)
-        rows = execute(select(mails.c.fingerprint, mails.c.message_id).where(sent)).all()
-        about = outbox.c.ticket.in_(select(tickets.c.id).where(opened))
-        replies = execute(delete(outbox).where(or_(about, _is(outbox.c.recipient, address)))).rowcount
-        for row in rows:
-            execute(delete(message_ids).where(message_ids.c.message_id == row.message_id))
-        execute(delete(mails).where(sent))
-        execute(delete(promises).where(_is(promises.c.to_address, address)))
-        gone = execute(delete(tickets).where(opened)).rowcount
-        execute(delete(people).where(_is(people.c.address, address)))
-        self._blot(address)
-        return Forgotten(gone, replies, [row.fingerprint for row in rows])
+        """Delete all that is stored of a mailbox, with and without a plus tag."""
+        return forget(self._connection, address)
 
-    def _blot(self, address: str) -> None:
-        """Take the address out of stories and notices."""
-        local, _, domain = address.rpartition("@")
-        form = re.compile(rf"(?<![\w.+-]){re.escape(local)}(?:\+[^@\s\"]{{0,64}})?@{re.escape(domain)}(?![\w.-])", re.I)
-        for table in (story, notices):
-            words = cast(table.c["keys"], Text).contains("@" + domain, autoescape=True)
-            for row in self._connection.execute(select(table.c.id, table.c["keys"]).where(words)).all():
-                said = json.dumps(row.keys, ensure_ascii=False)
-                blotted = form.sub("(forgotten)", said)
-                if blotted != said:
-                    self._connection.execute(update(table).where(table.c.id == row.id).values(keys=json.loads(blotted)))
+    def forget_old(self, before: datetime) -> int:
+        """Delete strangers who were told to ask their partner before this time, and of whom nothing else is known."""
+        old = delete(people).where(
+            people.c.stranger_told_at < before, people.c.partner.is_(None), people.c.bounced_at.is_(None)
+        )
+        return int(self._connection.execute(old).rowcount)
 
     def stranger_told_at(self, address: str) -> datetime | None:
         value: datetime | None = self.get(address).get("stranger_told_at")
@@ -145,13 +115,6 @@ class Meta:
 
     def drop(self, key: str) -> None:
         self._connection.execute(delete(meta).where(meta.c.key == key))
-
-
-def _is(column: Column[str], address: str) -> ColumnElement[bool]:
-    """The mailbox itself, or with any plus tag."""
-    local, _, domain = address.rpartition("@")
-    tagged = column.startswith(f"{local}+", autoescape=True) & column.endswith(f"@{domain}", autoescape=True)
-    return or_(column == address, tagged)
 
 
 def _put(connection: Connection, table: Any, key: dict[str, Any], values: dict[str, Any]) -> None:

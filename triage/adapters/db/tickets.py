@@ -155,8 +155,12 @@ class Tickets:
         return [Line(row.at, row.event, row.keys) for row in self._connection.execute(query)]
 
     def forget_closed(self, before: datetime, limit: int = 500) -> int:
-        """Delete tickets that were closed before this time, with their story. Returns how many."""
-        old = select(tickets.c.id).where(tickets.c.closed_at < before).limit(limit)
+        """Delete tickets that were closed before this time, with their story. Returns how many.
+
+        The newest ticket stays, whatever its age: SQLite would give its number to the next one.
+        """
+        newest = select(func.max(tickets.c.id)).scalar_subquery()
+        old = select(tickets.c.id).where(tickets.c.closed_at < before, tickets.c.id < newest).limit(limit)
         return int(self._connection.execute(delete(tickets).where(tickets.c.id.in_(old))).rowcount)
 
     def _locked(self, query: Select[Any]) -> Select[Any]:
