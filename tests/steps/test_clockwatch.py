@@ -144,6 +144,33 @@ def test_after_three_days_every_mail_has_the_due_time_that_it_would_have_had(any
     assert desk.ticket(1)["guaranteed"]
 
 
+@pytest.mark.parametrize(("language", "sorry"), [("en", "We are sorry, we are late"), ("es", "Lamentamos la demora")])
+def test_nobody_is_promised_a_time_that_is_over(any_desk: Story, language: str, sorry: str) -> None:
+    desk = any_desk
+    desk.now = at(7, day=3)
+    mail = desk.request(at=at(6), said=reading(language=language))
+    text = text_of(desk.sent("accepted")[0]["raw"])
+    assert sorry in text and "5" in text and "12:00" in text
+    assert "guaranteed" not in text and "garantizado" not in text
+    assert desk.promises() == []
+    for _ in range(3):
+        desk.sweep()
+    assert (desk.told().count("clock.breached"), desk.keys("clock.breached")["due"]) == (1, at(12).isoformat())
+    desk.now = at(8, day=3)
+    desk.request(answers=[mail.message_id])  # he writes again: now there is a time to be promised
+    assert [(one.due, one.end) for one in desk.promises()] == [(at(6, day=4), None)]
+    assert "Answer by: " in text_of(desk.sent("accepted")[1]["raw"])
+
+
+def test_a_time_that_is_not_over_yet_is_promised_however_late_the_mail_was_taken_up(desk: Story) -> None:
+    desk.now = at(11, 59)
+    desk.request(at=at(6))
+    assert [one.due for one in desk.promises()] == [at(12)]
+    desk.now = at(12)
+    desk.request(at=at(6))
+    assert desk.promises(2) == []
+
+
 def test_after_a_standstill_breaches_are_told_once_in_one_mail(any_desk: Story) -> None:
     desk = any_desk
     for number in range(30):
@@ -170,7 +197,7 @@ def test_a_breach_during_a_standstill_is_told_although_the_answer_came(desk: Sto
 def test_a_breach_before_the_partners_next_mail_is_told_when_both_are_read_late(desk: Story) -> None:
     mail = desk.request()
     desk.now = at(8, day=3)
-    desk.request(answers=[mail.message_id], at=at(6, day=2))
+    desk.request(answers=[mail.message_id], at=at(6, day=3))
     assert desk.told().count("clock.breached") == 1
     assert [(one.end, bool(one.breached_at)) for one in desk.promises()] == [("replaced", True), (None, False)]
 

@@ -147,6 +147,16 @@ def test_an_old_mail_that_is_handled_late_does_not_turn_the_clock_back(desk: Sto
     assert [kind for kind, _ in desk.alarms()] == ["warning", "warning", "breach"]
 
 
+def test_the_reply_to_a_mail_that_is_handled_late_names_the_time_that_holds(desk: Story) -> None:
+    first = desk.request()
+    desk.now += timedelta(hours=2)
+    desk.request(answers=[first.message_id])
+    desk.request(answers=[first.message_id], at=desk.now - timedelta(hours=1))
+    texts = [text_of(mail["raw"]) for mail in desk.sent("accepted")]
+    assert [due in text for text, due in zip(texts, ("12:00 UTC", "06:00 UTC", "06:00 UTC"), strict=True)] == [True] * 3
+    assert len(desk.promises()) == 2
+
+
 def test_a_follow_up_without_words_about_the_extent_keeps_the_severity(desk: Story) -> None:
     mail = desk.request(said=reading(severity="1"))
     desk.now = at(7)

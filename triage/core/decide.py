@@ -224,14 +224,14 @@ def _accept(case: Case, base: Decision) -> Decision:
     """A person answers; the clock runs from this mail, and the partner is told until when."""
     running = clock.start(
         case.rules,
-        case.received,
+        _counts_from(case),
         base.deployment,
         base.severity,
         request_type=base.request_type,
         service=base.service,
         out_of_scope=base.out_of_scope,
     )
-    facts = _told(case, base, _timed(Facts(questions=base.split, again=bool(case.history.ticket)), running))
+    facts = _told(case, base, _timed(Facts(questions=base.split), running, case.now))
     reasons, flags = base.reasons, base.flags
     reply: Reply | None = None
     if _suppressed(case.email):
@@ -410,8 +410,19 @@ def _told(case: Case, base: Decision, facts: Facts) -> Facts:
     )
 
 
-def _timed(facts: Facts, running: Clock) -> Facts:
-    return replace(facts, due=running.due, hours=running.hours, guaranteed=running.guaranteed, reason=running.reason)
+def _counts_from(case: Case) -> datetime:
+    """When this mail was received; of one that is handled late, when the newer one was from which the clock counts."""
+    ticket = case.history.ticket
+    if ticket and ticket.state == lifecycle.OPEN and ticket.last_mail_at:
+        return max(case.received, ticket.last_mail_at)
+    return case.received
+
+
+def _timed(facts: Facts, running: Clock, now: datetime) -> Facts:
+    late = running.due <= now  # as after a standstill: nobody is promised a time that is over
+    return replace(
+        facts, due=running.due, hours=running.hours, guaranteed=running.guaranteed, reason=running.reason, late=late
+    )
 
 
 def _unanswered(case: Case) -> str:

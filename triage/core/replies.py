@@ -42,6 +42,7 @@ class Facts:
     hours: float | None = None
     guaranteed: bool | None = None
     reason: str = ""  # why not guaranteed (core/clock.py)
+    late: bool = False  # that time is over already: the mail was taken up late, and nothing can be promised any more
     request_type: str | None = None
     service: str | None = None
     severity: str | None = None
@@ -180,6 +181,7 @@ def _samples(pack: Pack) -> Iterator[Facts]:
                 deployment=deployment.id, missing=every_field, questions=("a", "b"),
                 choose_deployment=tuple(pack.deployment_by_id), extra=extra,
             )  # fmt: skip
+    yield Facts(due=at, hours=8, guaranteed=True, late=True, extra=extra)
     for scope in pack.scopes:
         yield Facts(due=at, guaranteed=False, reason="out-of-scope", out_of_scope=scope.id, again=True, extra=extra)
 
@@ -232,6 +234,7 @@ def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
         "hours": f"{facts.hours:g}" if facts.hours is not None else "",
         "guaranteed": bool(facts.guaranteed),
         "reason": facts.reason,
+        "late": facts.late,
         "missing": [_in(texts, language) for name, texts in asks.items() if name not in grouped],
         "one_of": [[_in(asks[name], language) for name in group if name in asks] for group in facts.one_of],
         "questions": [one_line(question, _LONGEST_QUESTION) for question in facts.questions],

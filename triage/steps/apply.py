@@ -177,7 +177,13 @@ def _open(
         _tell_state(tx, ticket, state, decision, telling)
         if running:
             tickets.start_clock(
-                tx, ticket.id, partner, running, telling, office, promised_to=_promised_to(sender, decision, office)
+                tx,
+                ticket.id,
+                partner,
+                running,
+                telling,
+                office,
+                promised_to=_promised_to(sender, decision, office, telling.now),
             )
         else:
             tx.clocks.add(ticket.id, tickets.waits(office, state, telling.now))
@@ -228,7 +234,7 @@ def _change(
         telling,
         office,
         running=running,
-        promised_to=_promised_to(sender, decision, office),
+        promised_to=_promised_to(sender, decision, office, telling.now),
         **changes,
     )
 
@@ -241,10 +247,11 @@ def _tell_state(tx: Transaction, ticket: TicketState, state: str, decision: Deci
         telling.about(tx, ticket.id, named, partner=ticket.partner, reason=reason, missing=missing)
 
 
-def _promised_to(sender: Sender, decision: Decision, office: Office) -> str | None:
-    """Who is told the due time by the reply."""
-    told = decision.reply is not None and decision.reply.template in _TELLS_THE_TIME and bool(office.desk.addresses)
-    return sender.address if told else None
+def _promised_to(sender: Sender, decision: Decision, office: Office, now: datetime) -> str | None:
+    """Who is promised the due time by the reply. One that is over is no promise: the reply says so."""
+    if decision.reply is None or decision.reply.template not in _TELLS_THE_TIME or not office.desk.addresses:
+        return None
+    return sender.address if decision.clock and decision.clock.due > now else None
 
 
 def _partner(sender: Sender, deployment: str | None) -> str:
