@@ -5,13 +5,41 @@ from __future__ import annotations
 import pytest
 
 from tests.steps.desk import Story
-from tests.steps.test_trust import ASKS, Bytes
+from tests.steps.test_trust import ASKS, FAILED, PASSED, Bytes
 from triage.core.model import Trust
 
 
 @pytest.fixture
-def unchecked(desk: Story) -> Bytes:
-    return Bytes(desk, Trust())
+def desk(desk: Story) -> Bytes:
+    return Bytes(desk)
+
+
+@pytest.fixture
+def unchecked(desk: Bytes) -> Bytes:
+    return Bytes(desk.story, Trust())
+
+
+# ---------------------------------------------------------------- copies
+
+SAME = "<same@acme.example>"
+
+
+def test_a_forged_copy_that_is_faster_does_not_take_the_genuine_mails_place(desk: Bytes) -> None:
+    assert desk.receive(FAILED, message_id=SAME) == "refused"
+    assert desk.receive(FAILED, message_id=SAME) == "ignored"
+    assert desk.receive(PASSED, message_id=SAME) == "ready"
+    assert desk.story.count() == 1 and len(desk.story.sent()) == 1
+    assert desk.receive(PASSED, message_id=SAME) == "ignored"
+    assert desk.receive(FAILED, message_id=SAME) == "ignored"
+    assert desk.story.count() == 1 and len(desk.story.sent()) == 1
+
+
+def test_a_forged_copy_does_not_hide_a_mail_that_is_held(desk: Bytes) -> None:
+    assert desk.receive(FAILED, message_id=SAME) == "refused"
+    assert desk.receive(message_id=SAME) == "quarantine"
+    assert desk.receive(FAILED, message_id=SAME) == "refused"
+    assert desk.receive(PASSED, message_id=SAME) == "ready"
+    assert desk.story.count() == 1
 
 
 # ---------------------------------------------------------------- robots

@@ -26,8 +26,9 @@ from triage.adapters.db.mails import KnownMail
 from triage.adapters.db.store import Store, Transaction
 from triage.adapters.imap import Arrived, FolderStatus
 from triage.adapters.readers import Done, Job
+from triage.core import authenticity
 from triage.core.decide import decide
-from triage.core.errors import Conflict, LeaseLost, MailError, Permanent, Temporary
+from triage.core.errors import Conflict, LeaseLost, MailError, Permanent, Temporary, TriageError
 from triage.core.model import Email, Reading, Trust
 from triage.steps import bounces, staff
 from triage.steps.apply import Place, apply, record
@@ -36,6 +37,8 @@ from triage.steps.office import Office
 from triage.steps.telling import Telling
 
 _LOOK = 500  # mails whose size and date are asked for at once
+_TOGETHER = 20  # mails that are committed at once
+_DOUBTED = (authenticity.FORGED, authenticity.UNPROVEN)  # a sender who is not proven, though our server looked
 _TRIES = 3  # of a mail at which the database fails; then it is quarantined, if the database takes that
 
 
@@ -271,10 +274,10 @@ def handle(
 ) -> tuple[int, str]:
     """Everything that one mail brings about. Returns its row and its folder."""
     original = tx.mails.original(email.fingerprint)
-    if original and original.folder != "quarantine":
+    if original and not _counts_anew(original, email, trust):
         return _second_delivery(tx, email, original, telling, place)
     if original:
-        # A person put it back, or the rules have changed: it is handled like any mail, and that handling counts.
+        # It is handled like any mail, and that handling counts.
         tx.mails.change(original.id, duplicate_of=original.id)
     mail, folder = _anew(tx, email, reading, office, telling, place, trust)
     if original:
@@ -294,6 +297,16 @@ def _anew(
     if reading.kind.value == "bounce":
         bounces.note(tx, email, office, telling)
     return mail, decision.folder
+
+
+def _counts_anew(original: KnownMail, email: Email, trust: Trust) -> bool:
+    """Whether a mail is handled again although the same one was: a person put it back out of quarantine; or what came
+    first was refused for its sender, as a forged copy, or one that took another way, and this one was not."""
+    if original.folder == "quarantine":
+        return True
+    reasons = (original.reading or {}).get("reasons", ())
+    doubted = original.folder == "refused" and any(one in _DOUBTED for one in reasons)
+    return doubted and authenticity.verify(email, trust) not in _DOUBTED
 
 
 def _second_delivery(
