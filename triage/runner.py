@@ -202,7 +202,7 @@ class _Rounds:
             queued=lambda: daemon.wake_outbox(),
             fault=fault,
         )
-        self._moves = Moves(mailbox, inbox, store, office, lease=lease, fault=fault)
+        self._moves = Moves(mailbox, inbox, store, readers, office, lease=lease, fault=fault)
         self._reconcile = Reconcile(mailbox, inbox, store, daemon.settings.limits.reconcile_minutes, lease=lease)
 
     def once(self) -> int:

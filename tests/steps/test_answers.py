@@ -34,7 +34,7 @@ def answers(desk: Story, folders: Folders) -> int:
 
 
 def moves(desk: Story, folders: Folders) -> int:
-    return Moves(folders, INBOX, desk.store, desk.office, now=lambda: desk.now).round()
+    return Moves(folders, INBOX, desk.store, folders, desk.office, now=lambda: desk.now).round()
 
 
 def sent(desk: Story, mail: Email, sender: str = SUPPORT, **more: object) -> Email:
@@ -139,6 +139,21 @@ def test_what_we_filed_in_ready_ourselves_is_nobodys_move(desk: Story, folders: 
     assert moves(desk, folders) == 0
 
 
+@pytest.mark.parametrize("message_id", ["", "<" + "long" * 100 + "@acme.example>"])
+def test_a_mail_without_an_id_of_use_that_is_moved_to_ready_is_accepted(
+    message_id: str, any_desk: Story, folders: Folders
+) -> None:
+    desk = any_desk
+    poor = desk.request(said=reading(has=("account",)), message_id=message_id)
+    folders.put("ready", desk.request(message_id=""))  # at the same second, and where we put it
+    file_away(desk)
+    assert moves(desk, folders) == 0
+    folders.put("ready", poor)
+    assert moves(desk, folders) == 1
+    assert [desk.ticket(number)["state"] for number in (1, 2)] == ["open", "open"]
+    assert moves(desk, folders) == 0
+
+
 def test_a_mail_of_a_stranger_that_is_moved_to_ready_changes_nothing(desk: Story, folders: Folders) -> None:
     mail = desk.request("tom@nowhere.example")
     file_away(desk)
@@ -156,20 +171,44 @@ def file_away(desk: Story) -> None:
 # ---------------------------------------------------------------- quarantine
 
 
-def test_a_quarantined_mail_is_handled_again_by_the_same_rules(any_desk: Story, folders: Folders) -> None:
+@pytest.mark.parametrize("message_id", ["<1@acme.example>", "", '<"of no use to a search"@acme.example>'])
+def test_a_quarantined_mail_is_handled_again_by_the_same_rules(
+    message_id: str, any_desk: Story, folders: Folders
+) -> None:
     desk = any_desk
-    email = desk.mail()
-    with desk.store.begin() as tx:
-        row = {"mailbox": "inbox", "uidvalidity": 1, "uid": 99, "folder": "quarantine", "received_at": desk.now}
-        mail = tx.mails.add(**row, fingerprint=email.fingerprint, message_id=email.message_id, handled_at=desk.now,
-                            filed_at=desk.now)  # fmt: skip
+    email = desk.mail(message_id=message_id)
+    mail = quarantined(desk, email, 99)
+    folders.put("quarantine", desk.mail(message_id=""))
     folders.put("quarantine", email)
-    with desk.store.begin() as tx:
-        known = tx.mails.by_id(mail)
-        assert known
-        assert again(tx, known, email, reading(), desk.office, Telling(desk.now), Trust()) == "ready"
+    assert requeue(desk, mail, email) == "ready"
     assert desk.ticket()["state"] == "open"
-    assert Moves(folders, INBOX, desk.store, desk.office, now=lambda: desk.now).release() == 1
+    assert Moves(folders, INBOX, desk.store, folders, desk.office, now=lambda: desk.now).release() == 1
     assert folders.moved == [(email.message_id, "ready")]
     assert desk.receive(email) == "ignored"  # delivered once more
     assert desk.count() == 1
+
+
+@pytest.mark.parametrize("again_", ["first", "second", "both"])
+def test_a_mail_that_was_quarantined_twice_is_handled_once(again_: str, any_desk: Story) -> None:
+    desk, email = any_desk, any_desk.mail()
+    first = quarantined(desk, email, 98)
+    second = quarantined(desk, email, 99, duplicate_of=first)
+    for mail in {"first": [first], "second": [second], "both": [second, first]}[again_]:
+        assert requeue(desk, mail, email) in ("ready", "ignored")
+    assert desk.count() == 1 == len(desk.sent())
+    assert desk.receive(email) == "ignored"
+
+
+def quarantined(desk: Story, email: Email, uid: int, duplicate_of: int | None = None) -> int:
+    with desk.store.begin() as tx:
+        return tx.mails.add(
+            mailbox="inbox", uidvalidity=1, uid=uid, folder="quarantine", received_at=desk.now, handled_at=desk.now,
+            filed_at=desk.now, fingerprint=email.fingerprint, message_id=email.message_id, duplicate_of=duplicate_of,
+        )  # fmt: skip
+
+
+def requeue(desk: Story, mail: int, email: Email) -> str:
+    with desk.store.begin() as tx:
+        known = tx.mails.by_id(mail)
+        assert known
+        return again(tx, known, email, reading(), desk.office, Telling(desk.now), Trust())

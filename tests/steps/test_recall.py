@@ -66,7 +66,7 @@ def test_it_is_handled_again_once_and_moved_to_its_folder(desk: Story, folders: 
     mail = refused(desk, folders)
     desk.command("#partner Acme", mail.message_id)
     assert [recall(desk, folders), recall(desk, folders)] == [1, 0]
-    assert Moves(folders, INBOX, desk.store, desk.office, now=lambda: desk.now).release() == 1
+    assert Moves(folders, INBOX, desk.store, folders, desk.office, now=lambda: desk.now).release() == 1
     assert folders.moved == [(mail.message_id, "ready")]
     assert (desk.count(), len(desk.sent("accepted")), len(desk.sent("stranger"))) == (1, 1, 1)
     assert desk.receive(mail, checked=True) == "ignored"  # delivered once more

@@ -73,7 +73,16 @@ class Mails:
         """Handled mails with one of these Message-IDs, for a look at what a person moved."""
         if not message_ids:
             return []
-        query = select(mails).where(mails.c.message_id.in_(list(message_ids)), mails.c.duplicate_of.is_(None))
+        ids = [one[:300] for one in message_ids]  # as they are stored
+        query = select(mails).where(mails.c.message_id.in_(ids), mails.c.duplicate_of.is_(None))
+        return [_known(row) for row in self._connection.execute(query)]
+
+    def nameless(self, mailbox: str, folders: Sequence[str]) -> list[KnownMail]:
+        """Mails without a Message-ID that were put into one of these folders."""
+        query = select(mails).where(
+            mails.c.message_id == "", mails.c.mailbox == mailbox, mails.c.folder.in_(folders),
+            mails.c.duplicate_of.is_(None), mails.c.filed_at.is_not(None),
+        )  # fmt: skip
         return [_known(row) for row in self._connection.execute(query)]
 
     def without_ticket(self, senders: Sequence[str], folder: str, since: datetime, limit: int) -> list[KnownMail]:
