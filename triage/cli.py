@@ -92,6 +92,14 @@ class _Commands(click.Group):
         command: click.Command = getattr(module, name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:  # it knows only commands that are loaded
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -127,9 +135,11 @@ def run(arguments: list[str]) -> int:
         # A command that ends with click's Exit: its status is what main returns here.
         status = _main.main(args=_config_first(arguments), prog_name="triage", standalone_mode=False)
         return status if isinstance(status, int) else 0
-    except click.ClickException as error:
-        error.show()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the commands there are
         return 2
+    except click.ClickException as error:
+        return _fail(_usage(error), 2)
     except click.Abort:
         return 1
     except ConfigError as error:
@@ -145,6 +155,14 @@ def run(arguments: list[str]) -> int:
         from triage.events import places
 
         return _fail(f"a fault in triage: {type(error).__name__} at {' < '.join(reversed(places(error)))}", 1)
+
+
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with the words that were typed, and where help is, on one line."""
+    said = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{said} ('{error.ctx.command_path} --help' says more)"
+    return said
 
 
 def _fail(message: str, status: int) -> int:

@@ -25,6 +25,7 @@ from triage.core.errors import ConfigError
 
 ENVIRONMENT = "TRIAGE_"
 _SECRETS = ("password",)
+_SEE_EXAMPLE = "config.example.toml shows them all"
 Tls = Literal["implicit", "starttls", "none"]
 
 
@@ -236,26 +237,34 @@ def load(file: Path | None, environment: Mapping[str, str] | None = None) -> Loa
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             f"{file}: there is no such file; copy config.example.toml, or name another with --config"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}; name a file that we may read") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
 
 
 def _from_environment(data: dict[str, Any], environment: Mapping[str, str], faults: list[str]) -> None:
+    known = [ENVIRONMENT + "__".join(one).upper() for one in _paths(Config)]
     for name, value in sorted(environment.items()):
-        if not name.startswith(ENVIRONMENT) or "__" not in name:
+        if not name.startswith(ENVIRONMENT):
+            continue
+        if "__" not in name:  # no key of ours, unless somebody took one underscore for two
+            meant = [one for one in known if one.replace("__", "_") == name]
+            faults += [f"{name}: no such key; did you mean {one}?" for one in meant]
             continue
         path = name.removeprefix(ENVIRONMENT).lower().split("__")
         kind = _type_of(path)
         if kind is None:
-            known = [ENVIRONMENT + "__".join(one).upper() for one in _paths(Config)]
-            faults.append(f"{name}: no such key{_nearest(name, known)}")
+            close = _close(".".join(path), [".".join(one) for one in _paths(Config)])
+            hint = f"did you mean {ENVIRONMENT}{close.replace('.', '__').upper()}?" if close else _SEE_EXAMPLE
+            faults.append(f"{name}: no such key; {hint}")
             continue
         place = data
         for part in path[:-1]:
@@ -276,8 +285,8 @@ def _listed(value: str) -> list[str]:
 
 def _read_secret_files(data: dict[str, Any], base: Path, faults: list[str]) -> None:
     mailboxes = data.get("mailbox", [])
-    sections = [*(mailboxes if isinstance(mailboxes, list) else []), data.get("smtp")]
-    for section in sections:
+    sections = [("mailbox", one) for one in (mailboxes if isinstance(mailboxes, list) else [])]
+    for name, section in [*sections, ("smtp", data.get("smtp"))]:
         if not isinstance(section, dict):
             continue
         for secret in _SECRETS:
@@ -285,12 +294,13 @@ def _read_secret_files(data: dict[str, Any], base: Path, faults: list[str]) -> N
             if not named or not isinstance(named, str):
                 continue
             if section.get(secret):
-                faults.append(f"{secret}: given itself and as {secret}_file; leave one of them out")
+                faults.append(f"{name}.{secret}: given itself and as {secret}_file; leave one of them out")
                 continue
             try:
                 section[secret] = (base / Path(named).expanduser()).read_text("utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                faults.append(f"{secret}_file: {named} cannot be read: {getattr(error, 'strerror', None) or error}")
+                why = getattr(error, "strerror", None) or "not UTF-8 text"
+                faults.append(f"{name}.{secret}_file: {named} cannot be read: {why}; name a file that we may read")
 
 
 def _mailbox_faults(boxes: list[Mailbox]) -> Iterator[str]:
@@ -315,12 +325,20 @@ def _fault(error: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         siblings = [".".join((*location[:-1], one)) for one in _keys_at(location[:-1])]
         return f"{where}: no such key{_nearest(where, siblings)}"
+    if error["type"] in ("model_type", "dict_type"):
+        return f"{where}: is a section; write [{where}] above its keys"
+    if location == ["mailbox"]:
+        return "mailbox: is a section; write [mailbox] above its keys, or [[mailbox]] for each of several"
     return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known[:20])}"
+    close = _close(name, known)
+    return f"; did you mean {close}?" if close else f"; known are {', '.join(known[:20])}"
+
+
+def _close(name: str, known: list[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, known, 1, 0.5)), "")
 
 
 def _paths(model: type[BaseModel], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -2,7 +2,8 @@
 
 An event claims only what is committed. No line ever carries a password, a token, a message body or a line break that
 somebody else wrote: values are JSON strings, stripped of control and bidi characters, and cut; a password that a
-server repeats in what it says is blotted out.
+server repeats in what it says is blotted out, and so is the key's part of our own Message-IDs: what is left of them
+still tells one from another.
 
 `bind` gives every line of one mail its message id.
 """
@@ -13,6 +14,7 @@ import io
 import logging
 import logging.handlers
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ _LONGEST = 500  # characters of one value
 _DEEPEST = 4  # values within values
 _A_SECRET = 8  # characters: shorter ones would blot out words
 _SECRETS: list[str] = []
+_TOKEN = re.compile(r"(?<=<triage\.)([0-9]{1,12}\.[0-9a-f]{16}\.)[0-9a-f]{20}(?=@)")  # core/threads.py makes them
 _LOG = logging.getLogger("triage")
 _BOUND: ContextVar[dict[str, Any]] = ContextVar("bound", default={})  # noqa: B039 - never changed in place
 
@@ -207,10 +210,10 @@ def _value(value: Any, depth: int = 0) -> Any:
 
 
 def blotted(text: str) -> str:
-    """The text without the secrets that are hidden."""
+    """The text without the secrets that are hidden, and without the keyed tokens of tickets."""
     for secret in _SECRETS:
         text = text.replace(secret, "***")
-    return text
+    return _TOKEN.sub(r"\1***", text) if "<triage." in text else text
 
 
 def places(error: BaseException) -> list[str]:

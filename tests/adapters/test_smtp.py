@@ -156,7 +156,7 @@ def test_each_answer_has_its_meaning(name: str, meaning: type[Exception], words:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("hangs-at-hello", "lost while connecting"),
+        ("hangs-at-hello", "cannot connect: no answer in time; is the server running, are host and port right?"),
         ("hangs-at-mail", "lost while naming the sender"),
         ("hangs-after-text", "may have been delivered"),
     ],

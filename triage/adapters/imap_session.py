@@ -157,7 +157,7 @@ class Session:
                 raise Temporary(f"{self.where}: its name cannot be looked up now ({error.strerror})") from error
             raise Permanent(f"{self.where}: no such host ({error.strerror}); mend the host name") from error
         except (IMAPClientError, OSError, *_NONSENSE) as error:
-            raise Temporary(f"{self.where}: cannot connect: {tls.reason(error) or self.said(error)}") from error
+            raise Temporary(f"{self.where}: cannot connect: {tls.unreached(error, self.said(error))}") from error
         # imapclient lets imaplib format every answer for a debug log, bodies included: most of the cost of a fetch.
         client._imap.debug = 0
         if s.tls != "starttls":

@@ -35,7 +35,10 @@ _LONGEST_NAME = 200
 
 def load(file: Path, pack: Pack) -> Directory:
     """The directory of a partner file. Raises ConfigError with every fault, a line each."""
-    contacts, faults = read(file, pack)
+    try:
+        contacts, faults = read(file, pack)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; set [partners] file to the CSV") from None
     if faults:
         raise ConfigError("\n".join(str(fault) for fault in faults))
     return Directory(contacts)
@@ -46,7 +49,9 @@ def read(file: Path, pack: Pack) -> tuple[list[Contact], list[Fault]]:
     try:
         raw = file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}; set [partners] file to the CSV") from None
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    if not raw.strip():
+        return [], [Fault(file.name, "line 1", f"the file is empty; it begins with {','.join(COLUMNS)}")]
     text = _decode(raw)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     contacts: list[Contact] = []

@@ -239,6 +239,8 @@ class Mailer:
             raise PerhapsTaken(
                 f"{self._where}: connection lost after the text was sent, it may have been delivered: {said}"
             ) from error
+        if stage == "connecting":
+            raise _LineLost(f"{self._where}: cannot connect: {tls.unreached(error, said)}") from error
         raise _LineLost(f"{self._where}: connection lost while {stage}: {said}") from error
 
     def _no_relay(self, message: str) -> bool:

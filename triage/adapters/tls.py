@@ -1,7 +1,9 @@
-"""TLS for the mailbox and the mailer: one way to make a context, one way to say why a handshake failed."""
+"""TLS for the mailbox and the mailer: one way to make a context, one way to say why no connection came about."""
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from pathlib import Path
 
@@ -25,3 +27,18 @@ def reason(error: BaseException | None) -> str | None:
             return f"no TLS session ({error.reason or error}): does tls fit the port?"
         error = error.__cause__ or error.__context__
     return None
+
+
+def unreached(error: BaseException, said: str) -> str:
+    """Why a server cannot be reached, and what to look at; `said` where the error itself says too little."""
+    trust = reason(error)
+    if trust:
+        return trust
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, socket.gaierror):
+        said = f"no such host ({cause.strerror})"
+    elif isinstance(cause, OSError) and cause.errno:
+        said = os.strerror(cause.errno)
+    return f"{said}; is the server running, are host and port right?"

@@ -19,7 +19,7 @@ def due(context: Context) -> None:
     """Reckon response times: JSON lines in, JSON lines out.
 
     In: {"deployment", "severity" (or null), "at" (ISO 8601 with offset)}. Out: {"due", "hours", "guaranteed",
-    "counted_from"}. A faulty line gets {"error"} and exit status 1 at the end.
+    "counted_from"}, at once for each line. A faulty line gets {"error"} and exit status 1 at the end.
 
     \b
     echo '{"deployment": "paas", "severity": 1, "at": "2026-01-05T12:00:00Z"}' | triage due
@@ -30,12 +30,12 @@ def due(context: Context) -> None:
     rules = context.rules
     faulty = False
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="replace")
     for number, line in enumerate(sys.stdin, 1):
         if not line.strip():
             continue
         try:
-            deployment, severity, at = _asked(json.loads(line), rules.pack)
+            deployment, severity, at = _asked(_parsed(line), rules.pack)
             running = clock.start(rules, at, deployment, severity)
             hours = int(running.hours) if running.hours == int(running.hours) else running.hours
             answer: dict[str, Any] = {
@@ -47,9 +47,16 @@ def due(context: Context) -> None:
         except (TriageError, ValueError, OverflowError, RecursionError) as error:
             answer, faulty = {"error": f"line {number}: {error}"}, True
         sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
+        sys.stdout.flush()  # who asks line by line waits for it
     if faulty:
         raise click.exceptions.Exit(1)
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
 
 
 def _asked(line: Any, pack: Any) -> tuple[str, str | None, datetime]:
@@ -63,7 +70,10 @@ def _asked(line: Any, pack: Any) -> tuple[str, str | None, datetime]:
         raise ValueError(f"severity: {severity!r} is none of {', '.join(pack.severity_by_id)}, nor null")
     if not isinstance(at, str):
         raise ValueError("at: not a text; write it as 2026-01-05T12:00:00+00:00")
-    moment = datetime.fromisoformat(at)
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise ValueError(f"at: {at[:40]!r} is no time; write it as 2026-01-05T12:00:00+00:00") from None
     if moment.tzinfo is None:
         raise ValueError(f"at: {at!r} has no offset; write it as 2026-01-05T12:00:00+00:00")
     return deployment, None if severity is None else str(severity), moment

@@ -36,7 +36,7 @@ class Context(Protocol):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for machines, with every mistake.")
-@click.option("--worst", default=20, show_default=True, help="How many mistakes are listed.")
+@click.option("--worst", default=20, show_default=True, type=click.IntRange(0), help="How many mistakes are listed.")
 @click.pass_obj
 def evaluate(context: Context, files: tuple[Path, ...], as_json: bool, worst: int) -> None:
     """Hold the labels of labelled messages against what the program says.
@@ -44,7 +44,8 @@ def evaluate(context: Context, files: tuple[Path, ...], as_json: bool, worst: in
     Each line of a FILE is one message with its labels. Shown are precision, recall and F1 of each label and value,
     which services and request types are taken for each other, and the mistakes that were made with most certainty.
 
-    Example: triage evaluate labelled/staged.jsonl labelled/wild.jsonl
+    \b
+    triage evaluate labelled/staged.jsonl labelled/wild.jsonl
     """
     rows = [row for file in files for row in labelled(file)]
     report = scoring.score(_readings(rows, context.pack(), context.desk()))

@@ -43,7 +43,7 @@ def explain(context: Context, files: tuple[Path, ...], as_json: bool, deployment
     triage explain --json *.eml
     """
     judge = Judge(context, deployment)
-    show = _Json() if as_json else _Text(judge)
+    show = _Json(judge) if as_json else _Text(judge)
     failed = False
     for file, outcome in _outcomes(judge, files):
         if isinstance(outcome, str):
@@ -154,7 +154,8 @@ def _bytes(file: Path, most: int) -> bytes:
 class _Json:
     """One object a line."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge) -> None:
+        self._fields = tuple(judge.pack.field_by_id)
         self._ascii = "utf" not in (sys.stdout.encoding or "").lower()
 
     def mail(self, found: dict[str, Any], _reading: Reading, _decision: Decision) -> str:
@@ -165,7 +166,7 @@ class _Json:
     def failure(self, file: str, error: str) -> str:
         from triage.core.explained import failed
 
-        return json.dumps(failed(file, error))
+        return json.dumps(failed(file, error, self._fields))
 
 
 class _Text:

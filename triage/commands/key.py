@@ -9,7 +9,11 @@ from triage.cli import Context
 
 @click.group()
 def key() -> None:
-    """The key that signs ticket tokens in our Message-IDs."""
+    """The key that signs ticket tokens in our Message-IDs.
+
+    \b
+    triage key rotate
+    """
 
 
 @key.command()

@@ -12,7 +12,11 @@ from triage.cli import Context
 
 @click.group()
 def partners() -> None:
-    """Validate a partner file, give an address to a partner."""
+    """Validate a partner file, give an address to a partner.
+
+    \b
+    triage partners check partners.csv
+    """
 
 
 @partners.command()

@@ -15,7 +15,12 @@ from triage.core.pack import Pack
 
 @click.group("rules")
 def rules() -> None:
-    """Check a rule pack, and see what a new version would change."""
+    """Check a rule pack, and see what a new version would change.
+
+    \b
+    triage rules check rules/acme
+    triage rules diff navixy rules/acme archive.mbox
+    """
 
 
 @rules.command("check")

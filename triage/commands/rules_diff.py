@@ -51,7 +51,9 @@ class Compared:
 @click.argument("mail", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--deployment", help="Take every sender for an authorized partner who has this deployment.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each changed mail, then a summary.")
-@click.option("--most", default=50, show_default=True, help="How many changed mails are shown in full.")
+@click.option(
+    "--most", default=50, show_default=True, type=click.IntRange(0), help="How many changed mails are shown in full."
+)
 @click.pass_obj
 def diff(
     context: Context,

@@ -18,7 +18,7 @@ from triage.core.text import json_line
 @click.option("--partner", help="Only this partner's.")
 @click.option("--due", type=click.Choice(["overdue", "today", "week"]), help="Only with a clock that runs out.")
 @click.option("--all", "everything", is_flag=True, help="Closed ones too.")
-@click.option("--limit", default=200, show_default=True, help="At most so many.")
+@click.option("--limit", default=200, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_obj
 def tickets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ _LABELS = (
     "severity",
     "courtesy",
 )
+_CONFIDENCES = ("kind", "language", "request_type", "service", "out_of_scope", "severity", "courtesy")
 NEW_TICKET = "NEW"  # stands for the number that a ticket would get
 
 
@@ -62,18 +64,7 @@ def explained(file: str, email: Email, reading: Reading, sender: Sender, decisio
             "due": _iso(decision.clock.due) if decision.clock else None,
             "guaranteed": decision.clock.guaranteed if decision.clock else None,
         },
-        "confidence": {
-            name: round(label.confidence, 3)
-            for name, label in (
-                ("kind", reading.kind),
-                ("language", reading.language),
-                ("request_type", reading.request_type),
-                ("service", reading.service),
-                ("out_of_scope", reading.out_of_scope),
-                ("severity", reading.severity),
-                ("courtesy", reading.courtesy),
-            )
-        },
+        "confidence": {name: round(getattr(reading, name).confidence, 3) for name in _CONFIDENCES},
         "evidence": [
             {"rule": one.rule, "clause": one.clause, "matched": one.matched}
             for one in dict.fromkeys((*reading.evidence, *decision.evidence))
@@ -89,20 +80,20 @@ def explained(file: str, email: Email, reading: Reading, sender: Sender, decisio
     }
 
 
-def failed(file: str, error: str) -> dict[str, Any]:
-    """The line of a file that could not be read at all."""
+def failed(file: str, error: str, fields: Iterable[str] = ()) -> dict[str, Any]:
+    """The line of a file that could not be read at all: the same keys as any other has."""
     empty: dict[str, Any] = dict.fromkeys(_LABELS)
     return {
         "file": file,
         **empty,
         "error": error,
         "questions": [],
-        "fields": {},
+        "fields": dict.fromkeys(fields, False),
         "missing": [],
         "attachments": [],
         "sender": {"status": "unknown", "partner": None},
         "decision": {"state": "ignored", "reasons": ["unreadable"], "due": None, "guaranteed": None},
-        "confidence": {},
+        "confidence": dict.fromkeys(_CONFIDENCES),
         "evidence": [],
         "reply": None,
     }
