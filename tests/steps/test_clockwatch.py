@@ -283,6 +283,20 @@ def test_after_a_long_standstill_a_ticket_is_closed_without_a_late_reminder(desk
     assert desk.ticket()["state"] == "closed"
 
 
+def test_a_refused_ticket_is_closed_without_a_word_and_a_later_mail_opens_one_that_names_it(any_desk: Story) -> None:
+    desk, eva = any_desk, "eva@lapsed.example"
+    mail = desk.request(eva)
+    desk.now = at(6, day=3)
+    desk.request(eva, answers=[mail.message_id])  # refused again: from now on it counts
+    desk.sweep(at(5, day=16))
+    assert desk.ticket()["state"] == "refused"
+    desk.sweep(at(6, day=17))
+    assert (desk.ticket()["state"], desk.keys("ticket.closed")["reason"]) == ("closed", "expired")
+    assert [mail["template"] for mail in desk.sent() if mail["recipient"] == eva] == ["unsubscribed", "unsubscribed"]
+    desk.request(eva, answers=[mail.message_id])
+    assert (desk.ticket(2)["state"], desk.ticket(2)["follows"]) == ("refused", 1)
+
+
 def test_an_answered_ticket_is_closed_for_good_and_a_later_mail_opens_one_that_names_it(any_desk: Story) -> None:
     desk = any_desk
     mail = desk.request()

@@ -28,7 +28,7 @@ ACCEPTED = "accepted"  # staff overrides a refusal or an incomplete ticket
 STAFF_CLOSED = "staff_closed"
 STAFF_REOPENED = "staff_reopened"
 GAVE_UP = "gave_up"  # waited too long for the partner
-EXPIRED = "expired"  # answered, and nobody wrote again
+EXPIRED = "expired"  # answered or refused, and nobody wrote again
 NOTHING = "nothing"  # thanks, machine mail, strangers: no change
 EVENTS = (
     REQUEST, INCOMPLETE, REFUSAL, SPECIALIST_ANSWER, ACCEPTED, STAFF_CLOSED, STAFF_REOPENED, GAVE_UP, EXPIRED, NOTHING,
@@ -71,6 +71,7 @@ _LEADS = {
         ACCEPTED: OPEN,
         STAFF_CLOSED: CLOSED,
         STAFF_REOPENED: OPEN,
+        EXPIRED: CLOSED,
     },
     CLOSED: {STAFF_REOPENED: OPEN},
 }

@@ -192,6 +192,7 @@ class Policy(Entry):
     remind_after_days: int = Field(3, ge=1, le=3650)  # working days that a ticket waits for its partner
     close_waiting_after_days: int = Field(10, ge=1, le=3650)
     close_answered_after_days: int = Field(10, ge=1, le=3650)
+    close_refused_after_days: int = Field(10, ge=1, le=3650)
     stranger_pause_days: int = Field(30, ge=1, le=3650)
     warn_at: list[Annotated[float, Field(gt=0, lt=1)]] = [0.5, 0.75]  # shares of the response time
     digest_at: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = (

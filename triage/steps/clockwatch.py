@@ -27,6 +27,7 @@ _AT_ONCE = 250  # alarms of one transaction
 _BETWEEN_DIGESTS = timedelta(minutes=15)
 _LAST_NOTICE, _LAST_MORNING = "notices:last", "morning:last"
 _LONGEST_LIST = 200  # lines of one list in a mail to staff
+_AGE = (lifecycle.AWAITING, lifecycle.ANSWERED, lifecycle.REFUSED)  # tickets that are closed when nobody writes
 _ASKS = ("incomplete", "several")  # replies after which a ticket waits for its partner
 
 
@@ -81,7 +82,7 @@ class Clockwatch:
             elif alarm.kind == tickets.REMIND and ticket.state == lifecycle.AWAITING and heard:
                 self._write_to_partner(tx, ticket, "reminder", telling)
                 telling.about(tx, ticket.id, "ticket.reminded", partner=ticket.partner)
-            elif alarm.kind == tickets.CLOSE and ticket.state in (lifecycle.AWAITING, lifecycle.ANSWERED):
+            elif alarm.kind == tickets.CLOSE and ticket.state in _AGE:
                 self._close(tx, ticket, telling)
         if breached:
             tickets.record_breach(tx, breached, telling)

@@ -77,6 +77,8 @@ def waits(office: Office, state: str, now: datetime) -> list[Entry]:
         ]
     if state == lifecycle.ANSWERED:
         return [(CLOSE, days.add_days(now, policy.close_answered_after_days), None)]
+    if state == lifecycle.REFUSED:
+        return [(CLOSE, days.add_days(now, policy.close_refused_after_days), None)]
     return []
 
 
