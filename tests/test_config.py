@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from triage import config
+from triage import config, permissions
 from triage.core.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
@@ -95,6 +95,16 @@ def test_a_secret_can_stand_in_a_file_beside_the_configuration(tmp_path: Path) -
     (tmp_path / "secret").write_text("hunter2\n")
     loaded = config.load(written(tmp_path, "[mailbox]\npassword_file = 'secret'"), {})
     assert loaded.config.mailbox[0].password.get_secret_value() == "hunter2"
+
+
+def test_the_url_of_a_database_can_stand_in_a_file_of_its_own_and_its_password_is_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://triage:hunter2@db.example/triage\n")
+    loaded = config.load(written(tmp_path, "[database]\nurl_file = 'url'"), {})
+    assert loaded.database_url == "postgresql://triage:hunter2@db.example/triage"
+    assert "hunter2" in loaded.secrets
+    assert [file.name for file in permissions._secret_files(loaded)] == ["url"]
+    with pytest.raises(ConfigError, match=r"database\.url: given itself and as url_file"):
+        config.load(written(tmp_path, "[database]\nurl = 'sqlite://'\nurl_file = 'url'"), {})
 
 
 def test_relative_paths_start_at_the_configuration(tmp_path: Path) -> None:

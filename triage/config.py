@@ -1,7 +1,7 @@
 """The configuration: every key with its type, default and reason. Read once, at the start.
 
 From a TOML file, then from the environment (`TRIAGE_SECTION__KEY`), which wins. Every secret can stand in a file of
-its own (`password_file`). Relative paths start at the configuration file. All faults are told at once.
+its own (`password_file`, `url_file`). Relative paths start at the configuration file. All faults are told at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from triage.core.errors import ConfigError
 
 ENVIRONMENT = "TRIAGE_"
-_SECRETS = ("password",)
+# What can stand in a file of its own; the URL of a database may hold a password.
+_SECRETS = {"mailbox": "password", "smtp": "password", "database": "url"}
 _SEE_EXAMPLE = "config.example.toml shows them all"
 Tls = Literal["implicit", "starttls", "none"]
 
@@ -120,6 +121,7 @@ class Smtp(Section):
 
 class Database(Section):
     url: str = "sqlite:///var/triage.db"
+    url_file: str = ""
 
 
 class RulesSection(Section):
@@ -286,21 +288,21 @@ def _listed(value: str) -> list[str]:
 def _read_secret_files(data: dict[str, Any], base: Path, faults: list[str]) -> None:
     mailboxes = data.get("mailbox", [])
     sections = [("mailbox", one) for one in (mailboxes if isinstance(mailboxes, list) else [])]
-    for name, section in [*sections, ("smtp", data.get("smtp"))]:
-        if not isinstance(section, dict):
+    for name, section in [*sections, *((one, data.get(one)) for one in ("smtp", "database"))]:
+        secret = _SECRETS[name]
+        if not isinstance(section, dict) or not isinstance(section.get(f"{secret}_file"), str):
             continue
-        for secret in _SECRETS:
-            named = section.get(f"{secret}_file")
-            if not named or not isinstance(named, str):
-                continue
-            if section.get(secret):
-                faults.append(f"{name}.{secret}: given itself and as {secret}_file; leave one of them out")
-                continue
-            try:
-                section[secret] = (base / Path(named).expanduser()).read_text("utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                why = getattr(error, "strerror", None) or "not UTF-8 text"
-                faults.append(f"{name}.{secret}_file: {named} cannot be read: {why}; name a file that we may read")
+        named = section[f"{secret}_file"]
+        if not named:
+            continue
+        if section.get(secret):
+            faults.append(f"{name}.{secret}: given itself and as {secret}_file; leave one of them out")
+            continue
+        try:
+            section[secret] = (base / Path(named).expanduser()).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not UTF-8 text"
+            faults.append(f"{name}.{secret}_file: {named} cannot be read: {why}; name a file that we may read")
 
 
 def _mailbox_faults(boxes: list[Mailbox]) -> Iterator[str]:

@@ -44,7 +44,8 @@ def _too_open(file: Path, forbidden: int, right: str, what: str) -> Iterator[str
 
 
 def _secret_files(loaded: Loaded) -> Iterator[Path]:
-    named = [loaded.config.smtp.password_file, *(box.password_file for box in loaded.config.mailbox)]
+    settings = loaded.config
+    named = [settings.smtp.password_file, settings.database.url_file, *(box.password_file for box in settings.mailbox)]
     return (loaded.path(one) for one in named if one)
 
 
