@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,56 @@ def test_postgresql_that_is_gone_and_back(
     until(desk.idle)
     assert desk.stop(daemon) == 0
     all_is_right(desk, smtpd.mails, person.folders(), {"request": [request(1), request(2)]})
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of some megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_full_disk_loses_nothing(
+    small_disk: Path, make_desk: MakeDesk, dovecot: Dovecot, smtpd: Smtpd, person: Person, mailbox_user: str
+) -> None:
+    desk = make_desk(database=f"sqlite:///{small_disk}/triage.db")
+    first, more = [request(number) for number in range(3)], [request(number) for number in range(3, 60)]
+    dovecot.deliver(mailbox_user, *first)
+    daemon = desk.start()
+    smtpd.wait_for_mails(3)
+    until(desk.idle)
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(b"x" * 4096)
+    dovecot.deliver(mailbox_user, *more)
+    [failed, *_] = desk.wait_for("connection.failed")
+    assert "full" in failed["reason"]
+    assert daemon.poll() is None
+    (small_disk / "ballast").unlink()
+    smtpd.wait_for_mails(60, 120)
+    until(desk.idle)
+    assert desk.stop(daemon) == 0
+    all_is_right(desk, smtpd.mails, person.folders(), {"request": [*first, *more]})
+
+
+def test_read_only_database_says_how_to_mend_it_and_loses_nothing(
+    small_disk: Path, make_desk: MakeDesk, dovecot: Dovecot, smtpd: Smtpd, person: Person, mailbox_user: str
+) -> None:
+    desk = make_desk(database=f"sqlite:///{small_disk}/triage.db")
+    assert desk.triage("run", "--once").returncode == 0
+    dovecot.deliver(mailbox_user, request(1))
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    done = desk.triage("run", "--once")
+    assert done.returncode in (1, 2) and done.stderr.count("\n") == 1, done.stderr
+    assert "read-only" in done.stderr.lower()
+    assert person.folders("INBOX") == {"INBOX": ids([request(1)])}
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert desk.triage("run", "--once").returncode == 0
+    all_is_right(desk, smtpd.mails, person.folders(), {"request": [request(1)]})
 
 
 # ---------------------------------------------------------------- the count
