@@ -168,21 +168,59 @@ def test_what_the_daemon_makes_is_for_its_eyes_only(desk: Path) -> None:
         ("triage.log", 0o644, "others can read who wrote to us"),
         ("var/raw", 0o755, "others can read kept mail"),
         ("partners.csv", 0o666, "others can change who is a partner"),
+        ("url", 0o644, "others can read the password in it"),
+        ("var", 0o777, "others can put files of theirs in the place of ours"),
+        (".", 0o777, "others can put files of theirs in the place of ours"),
+        ("pack", 0o777, "others can put files of theirs in the place of ours"),
+        ("pack/words", 0o777, "others can put files of theirs in the place of ours"),
+        ("pack/pack.toml", 0o666, "others can change the rules"),
     ],
 )
 def test_each_file_that_lies_too_open_is_told(desk: Path, name: str, mode: int, said: str) -> None:
     (desk / "secret").write_text("x")
+    (desk / "url").write_text("sqlite:///var/triage.db")
     (desk / "var" / "raw").mkdir(parents=True)
-    for made in ("var/triage.db", "triage.log"):
+    (desk / "pack" / "words").mkdir(parents=True)
+    for made in ("var/triage.db", "triage.log", "pack/pack.toml"):
         (desk / made).touch()
-    environment = {"TRIAGE_SMTP__PASSWORD": "", "TRIAGE_SMTP__PASSWORD_FILE": "secret"}
-    for path, right in (("secret", 0o600), ("var/raw", 0o700), ("var/triage.db", 0o600), ("triage.log", 0o640)):
+    environment = {
+        "TRIAGE_SMTP__PASSWORD": "", "TRIAGE_SMTP__PASSWORD_FILE": "secret", "TRIAGE_DATABASE__URL_FILE": "url",
+        "TRIAGE_RULES__PACK": "pack",
+    }  # fmt: skip
+    for path in (".", "var", "var/raw", "pack", "pack/words"):
+        (desk / path).chmod(0o700)
+    for path, right in (("secret", 0o600), ("url", 0o600), ("var/triage.db", 0o600), ("triage.log", 0o640)):
         (desk / path).chmod(right)
     loaded = config.load(desk / "config.toml", environment)
     assert list(permissions.exposed(loaded)) == []
     (desk / name).chmod(mode)
     (found,) = permissions.exposed(loaded)
     assert said in found and "; run chmod " in found
+
+
+def test_a_configuration_without_secrets_may_be_read_and_not_changed(desk: Path) -> None:
+    file = desk / "config.toml"
+    file.write_text(file.read_text().replace(PASSWORD, ""))
+    file.chmod(0o644)
+    assert list(permissions.exposed(config.load(file, {}))) == []
+    file.chmod(0o646)
+    (found,) = permissions.exposed(config.load(file, {}))
+    assert "others can change what is configured" in found
+
+
+def test_a_folder_like_tmp_is_no_danger(desk: Path) -> None:
+    desk.chmod(0o1777)
+    assert list(permissions.exposed(config.load(desk / "config.toml", {}))) == []
+
+
+def test_folders_that_the_daemon_makes_are_closed_to_others(desk: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'umask 0; exec "{sys.executable}" -m triage run --once'],
+        cwd=desk, env={**os.environ, "PYTHONPATH": str(ROOT), "TRIAGE_LOG__FILE": "log/triage.log"}, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert {(desk / one).stat().st_mode & 0o777 for one in ("var", "log")} == {0o750}
+    assert list(permissions.exposed(config.load(desk / "config.toml", {"TRIAGE_LOG__FILE": "log/triage.log"}))) == []
 
 
 def test_a_key_that_others_can_read_stops_the_daemon(desk: Path) -> None:

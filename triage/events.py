@@ -67,7 +67,7 @@ def _for_us(path: str, flags: int) -> int:
 
 def make_file(path: Path) -> None:
     """The log file, made 0640 when it is not there yet. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     os.close(_for_us(str(path), os.O_CREAT | os.O_WRONLY | os.O_APPEND))
 
 

@@ -72,3 +72,10 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be"):
         keys.load(tmp_path / "file" / "key")
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    (tmp_path / "key").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="leads to a file that is not there"):
+        keys.load(tmp_path / "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]

@@ -23,7 +23,12 @@ def load(file: Path) -> tuple[bytes, ...]:
         return _read(file)
     except FileNotFoundError:
         _write(file, [secrets.token_hex(32)], exclusive=True)
+    try:
         return _read(file)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{file}: leads to a file that is not there; take the link away, a key is made anew"
+        ) from None
 
 
 def rotate(file: Path) -> None:
@@ -61,7 +66,7 @@ def _read(file: Path) -> tuple[bytes, ...]:
 
 def _write(file: Path, keys: list[str], exclusive: bool = False) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as out:
             out.write("\n".join(keys) + "\n")

@@ -81,7 +81,7 @@ def _sqlite(url: str, path: str | None) -> Engine:
 
 def _make_private(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except PermissionError:
         pass  # a read-only database can still be looked at; writing says what is wrong
