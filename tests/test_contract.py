@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from triage import cli, config, events
+from triage.adapters.db import engine, migrate
 from triage.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -155,3 +157,80 @@ def test_a_ticket_token_stands_in_no_line() -> None:
         events.blotted(f"reply {ours} to <a@b>") == "reply <triage.1001.00112233445566aa.***@vendor.example> to <a@b>"
     )
     assert events.blotted("<triage.1001.x@y> <a@b>") == "<triage.1001.x@y> <a@b>"
+
+
+# ---------------------------------------------------------------- check
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a configuration and partners, and nothing that a daemon makes."""
+    for name in [name for name in os.environ if name.startswith("TRIAGE_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "config.toml").write_text(
+        '[partners]\nfile = "p.csv"\n[log]\nfile = "logs/triage.log"\n[smtp]\nfrom_address = "support@vendor.example"\n'
+    )
+    (tmp_path / "p.csv").write_text("partner,deployment,address\nAcme,paas,ana@acme.example\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_whoever_checks_or_looks_makes_nothing_that_the_daemon_should_make(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(desk)
+    status, out, _ = said(["check", "--offline"], capsys)
+    for key in ("mailbox.host", "mailbox.user", "smtp.host"):
+        assert f"note   {key}: empty; `triage run` needs it" in out
+    assert status == 0 and out.count("made by the first `triage run`") == 3, out
+    for words in (
+        ["tickets"],
+        ["show", "1001"],
+        ["forget", "--yes", "a@b.example"],
+        ["requeue", "1"],
+        ["ticket", "1001", "--close"],
+    ):
+        status, out, err = said(words, capsys)
+        assert status == 2 and "is not there; it is made by the first `triage run`" in err
+    assert files(desk) in (before, sorted([*before, "logs", "logs/triage.log"]))
+
+
+def test_a_damaged_database_is_told_in_a_line_like_any_other(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "var").mkdir(mode=0o700)
+    database = desk / "var" / "triage.db"
+    database.write_bytes(b"no database at all " * 500)
+    database.chmod(0o600)
+    status, out, err = said(["check", "--offline"], capsys)
+    assert status == 1 and err == ""
+    assert "database       WRONG  database: it is damaged (file is not a database); stop the daemon and restore" in out
+    assert "log            ok" in out
+    assert said(["tickets"], capsys)[0] == 1
+
+
+def test_tables_of_a_newer_version_and_a_database_in_memory_are_wrong(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = engine.connect(f"sqlite:///{desk}/var/triage.db")
+    migrate.upgrade(made)
+    with made.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    made.dispose()
+    status, out, _ = said(["check", "--offline"], capsys)
+    assert status == 1 and "its tables are of version 9999: install the newer program" in out
+    monkeypatch.setenv("TRIAGE_DATABASE__URL", "sqlite://")
+    status, out, _ = said(["check", "--offline"], capsys)
+    assert status == 1 and "a database in memory forgets every promise; name a file" in out
+
+
+def test_a_full_disk_is_told_with_the_way_to_mend_it(
+    desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = type("Full", (), {"f_bavail": 3, "f_frsize": 4096})
+    monkeypatch.setattr("triage.commands.check.os.statvfs", lambda _: full)
+    status, out, _ = said(["check", "--offline"], capsys)
+    assert status == 1
+    assert f"the disk is full: 12 kB left for {desk}/var; free some, or lower [keep]" in out

@@ -90,7 +90,11 @@ def store(loaded: Loaded, *, upgrade: bool = True) -> Store:
     from triage.adapters.db import engine, migrate
     from triage.adapters.db.store import Store
 
-    made = engine.connect(loaded.database_url)
+    url = loaded.database_url
+    if not upgrade and url.startswith("sqlite:////") and not Path(url.removeprefix("sqlite:///")).exists():
+        # To make it is the daemon's: whoever asks may be another user.
+        raise ConfigError(f"database: {url} is not there; it is made by the first `triage run`")
+    made = engine.connect(url)
     if upgrade:
         migrate.upgrade(made)
     elif migrate.current(made) is None:
@@ -111,6 +115,8 @@ def imap(loaded: Loaded, box: config.Mailbox) -> Mailbox:
 
     if not box.host:
         raise ConfigError("mailbox.host: empty; give the IMAP server's name")
+    if not box.user:
+        raise ConfigError("mailbox.user: empty; give the name to log in with")
     return Mailbox(
         ImapSettings(
             host=box.host,

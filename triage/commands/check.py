@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -15,9 +17,11 @@ from triage.adapters.free_mail import open_to_anybody
 from triage.adapters.smtp import Mailer
 from triage.cli import Context
 from triage.config import Loaded, Mailbox
-from triage.core.errors import TriageError
+from triage.core.errors import Temporary, TriageError
 from triage.core.pack import Pack
 from triage.core.text import one_line
+
+_LEAST_ROOM = 1_000_000  # octets: less is no room for another mail
 
 
 @dataclass(slots=True)
@@ -104,14 +108,54 @@ def _staff(loaded: Loaded) -> str:
 
 def _database(loaded: Loaded) -> str:
     url = assembly.shown(loaded.database_url)
+    file = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:////") else None
+    if file is None and url.startswith("sqlite:"):
+        raise TriageError("database.url: a database in memory forgets every promise; name a file")
+    if file is not None:
+        _room(file)
+        if not file.exists():
+            _could_be_made("database.url", file)
+            return f"{url}: made by the first `triage run`"
     made = engine.connect(loaded.database_url)
     try:
         version = migrate.current(made)
         with engine.translated(), made.begin():
             pass  # a writing transaction says whether we may write
+    except Temporary as error:
+        raise TriageError(f"{error}; is it running, is database.url right?") from None
     finally:
         made.dispose()
+    if version is not None and version > migrate.HEAD:
+        raise TriageError(f"database: its tables are of version {version}: install the newer program")
+    if version is not None and version < migrate.HEAD:
+        return f"{url}: tables of version {version}, brought to {migrate.HEAD} by the next `triage run`"
     return f"{url}: " + (f"tables of version {version}" if version else "empty, filled by the first `triage run`")
+
+
+def _room(file: Path) -> None:
+    """Raises TriageError when there is no room for another mail beside this file."""
+    folder = next(parent for parent in file.parents if parent.is_dir())
+    room = os.statvfs(folder)
+    left = room.f_bavail * room.f_frsize
+    if left < _LEAST_ROOM:
+        raise TriageError(f"the disk is full: {left // 1000} kB left for {file.parent}; free some, or lower [keep]")
+
+
+def _could_be_made(key: str, file: Path) -> None:
+    """Makes a file and takes it away again: whoever checks need not be the user of the daemon."""
+    made: list[Path] = []
+    try:
+        for folder in reversed([one for one in file.parents if not one.exists()]):
+            folder.mkdir()
+            made.append(folder)
+        file.touch(exist_ok=False)
+        made.append(file)
+    except OSError as error:
+        mend = "name a file that the daemon may write"
+        raise TriageError(f"{key}: {file} cannot be made: {error.strerror}; {mend}") from None
+    finally:
+        for one in reversed(made):
+            one.rmdir() if one.is_dir() else one.unlink()
 
 
 def _key(loaded: Loaded) -> str:
@@ -126,6 +170,10 @@ def _log(loaded: Loaded) -> str:
     if target == "-":
         return "standard output"
     path = loaded.path(target)
+    _room(path)
+    if not path.exists():
+        _could_be_made("log.file", path)
+        return f"{path}: made by the first `triage run`"
     try:
         events.make_file(path)
     except OSError as error:
@@ -139,6 +187,13 @@ def _notes(loaded: Loaded) -> Iterator[tuple[str, str]]:
     """What is not wrong, but should be known."""
     for said in permissions.exposed(loaded):
         yield "permissions", said
+    for box in loaded.config.mailbox:
+        for key, value in (("host", box.host), ("user", box.user)):
+            if not value:
+                yield "mailbox", f"mailbox.{key}: empty; `triage run` needs it"
+    for key, value in (("host", loaded.config.smtp.host), ("from_address", loaded.config.smtp.from_address)):
+        if not value:
+            yield "smtp", f"smtp.{key}: empty; `triage run` needs it"
     for box in loaded.config.mailbox:
         if box.own_lists and not box.trusted_authserv_id:
             yield (

@@ -68,8 +68,8 @@ def adopt(context: Context, address: str, partner: str) -> None:
     loaded = context.loaded
     target = loaded.config.log.file
     events.set_up(target if target == "-" else loaded.path(target), loaded.config.log.level)
-    office = assembly.office(loaded, context.rules)
     store = assembly.store(loaded, upgrade=False)
+    office = assembly.office(loaded, context.rules)
     telling = Telling(datetime.now(UTC))
     order = Command("partner", one_line(partner))
     with store.begin() as tx:

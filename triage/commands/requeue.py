@@ -36,8 +36,8 @@ def requeue(context: Context, mail: int, vouch: bool) -> None:
     target, limits = loaded.config.log.file, loaded.config.limits
     events.hide(*loaded.secrets)
     events.set_up(target if target == "-" else loaded.path(target), loaded.config.log.level)
-    office = assembly.office(loaded, rules)
     store, raws = assembly.store(loaded, upgrade=False), assembly.raws(loaded)
+    office = assembly.office(loaded, rules)
     with store.look() as tx:
         known = tx.mails.by_id(mail)
     if known is None:

@@ -63,8 +63,8 @@ def ticket(
     events.set_up(
         loaded.path(loaded.config.log.file) if loaded.config.log.file != "-" else "-", loaded.config.log.level
     )
-    office = assembly.office(loaded, rules)
     store = assembly.store(loaded, upgrade=False)
+    office = assembly.office(loaded, rules)
     telling = Telling(datetime.now(UTC))
     done = []
     with store.begin() as tx:

@@ -7,6 +7,7 @@ begins with BEGIN IMMEDIATE: with the driver's defaults two writers lose each ot
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceE
 
 from triage.core.errors import ConfigError, Conflict, Permanent, Temporary
 
-_BUSY_MILLISECONDS = 10_000
+BUSY_SECONDS = 10
+_DAMAGED = ("not a database", "malformed")
 _FROZEN_SECONDS = 10  # half the length of a lease
 
 
@@ -67,7 +69,7 @@ def _sqlite(url: str, path: str | None) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+        connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -94,12 +96,23 @@ def translated() -> Iterator[None]:
     """Errors of the database as Temporary (locked, away, full) or Permanent, without the statement's values."""
     try:
         yield
+    except sqlite3.DatabaseError as error:  # as the file is opened, before SQLAlchemy looks after it
+        raise _unusable(str(error)) from error
     except DBAPIError as error:
         said = str(error.orig).strip().split("\n")[0][:200]
         if isinstance(error, IntegrityError):
             raise Conflict(f"database: {said}") from error
         if "readonly" in said or "read-only" in said:
             raise Permanent(f"database: it is read-only: {said}; give the daemon's user the right to write") from error
+        if any(words in said for words in _DAMAGED):
+            raise _unusable(said) from error
         if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
             raise Temporary(f"database: {said}") from error
         raise
+
+
+def _unusable(said: str) -> Permanent | Temporary:
+    """What an SQLite file is that cannot even be opened."""
+    if any(words in said for words in _DAMAGED):
+        return Permanent(f"database: it is damaged ({said}); stop the daemon and restore the backup")
+    return Temporary(f"database: {said}")
