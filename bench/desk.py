@@ -120,9 +120,10 @@ class Desk:
         count = 0
         began = time.time_ns()
         for count, letter in enumerate(letters, 1):
-            file = folder / "new" / f"{began // 1_000_000_000}.M{count:07d}P{began % 1000}.bench"
+            file = folder / "tmp" / f"{began // 1_000_000_000}.M{count:07d}P{began % 1000}.bench"
             file.write_bytes(letter)
             os.chown(file, *self._owner)
+            file.rename(folder / "new" / file.name)  # from now on it is the server's
         return count
 
     @property

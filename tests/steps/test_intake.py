@@ -233,7 +233,7 @@ def test_same_mail_stored_by_another_daemon_at_this_moment_is_looked_at_again(
 def test_quarantined_mail_that_is_put_back_counts_as_new(
     server: FakeImap, make_life: MakeLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _handle_with(monkeypatch, "<m1@acme.example>", ValueError("once"), times=1)
+    _handle_with(monkeypatch, "<m1@acme.example>", ValueError("once"), times=2)  # among others, and by itself
     life = make_life()
     server.add(raw(1), raw(1))  # twice, at that
     life.rounds()
@@ -242,6 +242,47 @@ def test_quarantined_mail_that_is_put_back_counts_as_new(
     server.add(raw(1))  # moved back by a person
     life.rounds()
     assert server.uids() == [] and life.desk.count() == 1
+
+
+def test_backlog_is_committed_a_few_mails_at_a_time(
+    server: FakeImap, make_life: MakeLife, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = 0
+    begin = Store.begin
+
+    def counted(store: Store, lease: Any = None) -> Any:
+        nonlocal commits
+        commits += 1
+        return begin(store, lease)
+
+    monkeypatch.setattr(Store, "begin", counted)
+    life = make_life()
+    server.add(*(raw(number) for number in range(1, 31)))
+    life.rounds()
+    life.handled_once(*range(1, 31))
+    assert commits < 15
+
+
+def test_surprise_that_passes_is_told_and_quarantines_nothing(
+    server: FakeImap, make_life: MakeLife, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _handle_with(monkeypatch, "<m2@acme.example>", ValueError("once"), times=1)
+    life = make_life()
+    server.add(raw(1), raw(2), raw(3))
+    life.rounds()
+    life.handled_once(1, 2, 3)
+    assert told(caplog).count("message.surprise") == 1
+
+
+def test_nothing_is_told_of_a_batch_that_was_undone(
+    server: FakeImap, make_life: MakeLife, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "triage")
+    _handle_with(monkeypatch, "<m3@acme.example>", ValueError("of 3"))
+    life = make_life()
+    server.add(raw(1), raw(2), raw(3))
+    life.rounds()
+    assert told(caplog).count("ticket.opened") == 2
 
 
 def _handle_with(monkeypatch: pytest.MonkeyPatch, message_id: str, error: Exception, times: int = 1000) -> None:
@@ -263,7 +304,7 @@ def _handle_with(monkeypatch: pytest.MonkeyPatch, message_id: str, error: Except
 @pytest.fixture
 def file_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A database on disk that has little patience with locks."""
-    monkeypatch.setattr(engine, "_BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
     with stores.empty(f"sqlite:///{tmp_path}/triage.db") as store:
         yield store
 

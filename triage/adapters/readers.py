@@ -15,8 +15,10 @@ import io
 import multiprocessing
 import os
 import pickle
+import queue
 import resource
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -31,7 +33,9 @@ from triage.core.errors import Temporary
 from triage.core.model import Desk, Email, Reading
 from triage.core.pack import Pack
 
-_AHEAD = 4  # mails per reader that may wait for an earlier one to be done
+_AHEAD = 16  # mails per reader that are under way: it reads on while what it has read is decided about
+_AHEAD_BYTES = 4_000_000  # of them together, if they are more than one
+_MUCH = 100_000  # bytes: as much as some mails more
 _START_SECONDS = 120.0  # until a reader must be ready: machines can be slow, and it loads much
 _ALONE_SECONDS = 30  # beyond the limit for a mail: then a reader that nobody ends any more ends itself
 _MEMORY = 3_000_000_000  # bytes of addresses that a reader may use
@@ -98,7 +102,7 @@ class Readers:
         try:
             yield from self._in_order(iter(jobs))
         finally:
-            if any(child.job for child in self._children):
+            if any(child.jobs for child in self._children):
                 self.close()  # nobody waits for these answers: they must not be taken for those to later jobs
 
     def start(self) -> None:
@@ -118,24 +122,26 @@ class Readers:
         self._children = []
 
     def _in_order(self, waiting: Iterator[Job]) -> Iterator[Done]:
-        order: deque[int] = deque()  # numbers of the jobs that were given out, first in first out
+        order: deque[tuple[int, int]] = deque()  # number and size of the jobs that were given out, first in first out
         results: dict[int, Done] = {}
-        number, more = 0, True
+        number = under_way = 0
+        more = True
         while more or order:
-            for child in self._children:
-                if child.job or not more or len(order) >= _AHEAD * self._count:
-                    continue
+            while more and len(order) < _AHEAD * self._count and (not order or under_way < _AHEAD_BYTES):
                 job = next(waiting, None)
                 if job is None:
                     more = False
                 else:
                     number += 1
-                    order.append(number)
-                    child.give(number, job)
-            if any(child.job for child in self._children):
+                    order.append((number, len(job.raw)))
+                    under_way += len(job.raw)
+                    min(self._children, key=lambda child: child.load).give(number, job)
+            if order and order[0][0] not in results:
                 self._collect(results)
-            while order and order[0] in results:
-                yield results.pop(order.popleft())
+            while order and order[0][0] in results:
+                number_done, size = order.popleft()
+                under_way -= size
+                yield results.pop(number_done)
 
     def _alone(self, job: Job) -> Done:
         self._here = self._here or self._make(self._pack, self._desk)
@@ -143,11 +149,11 @@ class Readers:
 
     def _collect(self, results: dict[int, Done]) -> None:
         """Wait until a reader has an answer, or has taken too long."""
-        busy = [child for child in self._children if child.job]
+        busy = [child for child in self._children if child.jobs]
         first_limit = min(child.limit for child in busy)
         ready = wait([child.pipe for child in busy], max(0.0, first_limit - time.monotonic()))
         for child in busy:
-            number = child.number
+            number, _ = child.jobs[0]
             if child.pipe in ready:
                 done = child.take()
             elif time.monotonic() >= child.limit:
@@ -159,13 +165,20 @@ class Readers:
 
 
 class _Child:
-    """One reader process. It says `ready` once; the time of a mail counts from then on."""
+    """One reader process, and the jobs that it was given: it reads them in their order.
+
+    It says `ready` once; the time of a mail counts from then on, or from the answer to the one before.
+    """
 
     def __init__(self, pack: Pack, desk: Desk, seconds: float, make: Make) -> None:
         self._arguments, self._seconds = (pack, desk, seconds, make), seconds
-        self.job: Job | None = None
-        self.number = 0
+        self.jobs: deque[tuple[int, Job]] = deque()
         self._start()
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """How much it has to do."""
+        return sum(len(job.raw) for _, job in self.jobs) // _MUCH, len(self.jobs)
 
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -180,50 +193,48 @@ class _Child:
         self.limit = time.monotonic() + _START_SECONDS
 
     def give(self, number: int, job: Job) -> None:
-        self.job, self.number = job, number
+        self.jobs.append((number, job))
         if self._ready:
-            self._send()
+            if len(self.jobs) == 1:
+                self.limit = time.monotonic() + self._seconds
+            self._send(job)
 
     def take(self) -> Done | None:
-        """The answer to the job in hand; None when it only said that it is ready for it."""
-        assert self.job is not None
+        """The answer to the first job; None when it only said that it is ready."""
         try:
             said = _Answer(io.BytesIO(self.pipe.recv_bytes(_LONGEST_ANSWER))).load()
         except (EOFError, OSError):
             return self.give_up("ended the process that read it")
         except Exception as error:  # whatever it sent: no answer
             return self.give_up(f"was answered with what is no reading: {type(error).__name__}")
+        self.limit = time.monotonic() + self._seconds
         if not self._ready:
             self._ready = True
-            self._send()
+            for _, job in self.jobs:
+                self._send(job)
             return None
         email, reading, failure = said
-        done = Done(self.job.key, email, reading, failure)
-        self.job = None
-        return done
+        _, job = self.jobs.popleft()
+        return Done(job.key, email, reading, failure)
 
     def give_up(self, why: str) -> Done:
-        """End the process, start another."""
-        assert self.job is not None
+        """End the process; another begins with what this one was not at fault for."""
         if not self._ready:
             self.end()
             raise Temporary(f"a reader process did not come up within {_START_SECONDS:g} seconds, or ended before")
-        done = Done(self.job.key, None, None, why)
-        self.job = None
+        _, job = self.jobs.popleft()
         self.end()
         self._start()
-        return done
+        return Done(job.key, None, None, why)
 
     def end(self) -> None:
         self.pipe.close()
         self._process.kill()
         self._process.join(5)
 
-    def _send(self) -> None:
-        assert self.job is not None
-        self.limit = time.monotonic() + self._seconds
+    def _send(self, job: Job) -> None:
         with contextlib.suppress(OSError):  # it is gone: taking its answer says so
-            self.pipe.send((self.job.raw, self.job.received))
+            self.pipe.send((job.raw, job.received))
 
 
 class _Answer(pickle.Unpickler):
@@ -262,17 +273,26 @@ def _serve(pipe: Connection, pack: Pack, desk: Desk, seconds: float, make: Make)
     work = make(pack, desk)
     with contextlib.suppress(Exception):  # what is made for the first mail only is made before any waits
         work(_FIRST_MAIL, None)
+    waiting: queue.SimpleQueue[tuple[bytes, datetime | None] | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, waiting), daemon=True).start()
     _confine()
     pipe.send_bytes(pickle.dumps("ready"))
-    while True:
-        try:
-            raw, received = pipe.recv()
-        except (EOFError, OSError):
-            return
+    while (job := waiting.get()) is not None:
+        raw, received = job
         signal.alarm(int(seconds) + _ALONE_SECONDS)  # a daemon that was killed ends nobody
         done = _done(work, Job(0, raw, received))
         signal.alarm(0)
         pipe.send_bytes(pickle.dumps((done.email, done.reading, done.failure), pickle.HIGHEST_PROTOCOL))
+
+
+def _listen(pipe: Connection, waiting: queue.SimpleQueue[tuple[bytes, datetime | None] | None]) -> None:
+    """Take every job at once, whatever is being read: who sends it never waits, so neither side waits for the other."""
+    while True:
+        try:
+            waiting.put(pipe.recv())
+        except (EOFError, OSError):
+            waiting.put(None)
+            return
 
 
 _FIRST_MAIL = b"From: a@b.example\nSubject: Hello\n\nThe report does not open since this morning, why?\n"

@@ -2,8 +2,11 @@
 
     what lies there and is known already        only filed away
     what came before `since`                    left alone
-    everything else                             read (in processes of their own), then one by one:
+    everything else                             read (in processes of their own), then in order:
                                                 gather, decide, apply in one transaction; told; moved to its folder
+
+A commit costs as much for twenty mails as for one, so a backlog is committed a few mails at a time: they stand together
+or not at all. When anything goes wrong with one of them, nothing of them was done, and each is handled by itself.
 
 A kill at any line loses nothing: a mail stays in the mailbox until its key is committed, and what is committed is
 known by its key when it is seen again. A surprise quarantines this one mail, loudly, and the next one goes on. What
@@ -78,6 +81,17 @@ class Inbox:
     trust: Trust
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A mail that was read, and where it lies."""
+
+    arrived: Arrived
+    place: Place
+    email: Email
+    reading: Reading | None  # None: it could not be understood
+    failure: str = ""
+
+
 class Intake:
     """Repeats rounds over one mailbox. Runs in the thread that owns the connection."""
 
@@ -150,15 +164,38 @@ class Intake:
         done: list[tuple[int, int, str]] = []  # uid, mail, folder
         try:
             with closing(self._readers.read(jobs)) as results:
-                for result in results:
-                    place = Place(self._inbox.name, uidvalidity, result.key)
-                    mail, folder = self._one(result, self._pending.pop(result.key), place)
-                    done.append((result.key, mail, folder))
-                    if self._stopping():
-                        break
+                for group in self._groups(results, uidvalidity):
+                    for one, (mail, folder) in self._together(group):
+                        done.append((one.place.uid, mail, folder))
         finally:
             self._move(done)
         return len(done)
+
+    def _groups(self, results: Iterator[Done], uidvalidity: int) -> Iterator[list[_Read]]:
+        """What was read, as many mails as are committed at once; an unreadable one by itself."""
+        group: list[_Read] = []
+        for result in results:
+            read = self._kept(result, *self._pending.pop(result.key), uidvalidity)
+            stopping = self._stopping()
+            if read.reading is None or len(group) == _TOGETHER - 1 or stopping:
+                yield [*group, read] if read.reading else group
+                group = []
+            else:
+                group.append(read)
+            if read.reading is None:
+                yield [read]
+            if stopping:
+                return
+        yield group
+
+    def _kept(self, result: Done, arrived: Arrived, raw: bytes, uidvalidity: int) -> _Read:
+        """A mail that was read, its bytes kept as far as they are wanted later."""
+        email = result.email or _unreadable(arrived, raw, result.failure or "could not be read")
+        with events.bind(message_id=_bound(email)):
+            self._raw.keep(email.fingerprint, raw)
+        readable = result.reading is not None and not email.error
+        place = Place(self._inbox.name, uidvalidity, result.key)
+        return _Read(arrived, place, email, result.reading if readable else None, result.failure)
 
     def _fetch(self, batch: list[Arrived]) -> Iterator[Job]:
         """The bytes, a few mails at a time; of a mail that is too large only its head and its first text."""
@@ -175,23 +212,42 @@ class Intake:
             pass  # there are some that it does not hand out
         self._left.update(missing)
 
-    # ---------------------------------------------------------------- a mail
+    # ---------------------------------------------------------------- mails
 
-    def _one(self, result: Done, fetched: tuple[Arrived, bytes], place: Place) -> tuple[int, str]:
-        """One mail, whatever it is. Returns its row and its folder."""
-        arrived, raw = fetched
-        email = result.email or _unreadable(arrived, raw, result.failure or "could not be read")
-        with events.bind(message_id=email.message_id or f"<no-id.{email.fingerprint[:16]}>"):
-            self._raw.keep(email.fingerprint, raw)
-            if result.reading is None or email.error:
-                return self._quarantine(email, place, email.error or result.failure)
+    def _together(self, group: list[_Read]) -> Iterator[tuple[_Read, tuple[int, str]]]:
+        """Each mail with its row and its folder, as soon as that is committed."""
+        failure: Exception | None = None
+        if len(group) > 1:
             try:
-                return self._decided(email, result.reading, arrived, place)
+                filed = self._decide(group)
+            except (Permanent, LeaseLost):
+                raise
+            except Exception as error:  # nothing was committed: by itself each mail shows whether it was at fault
+                failure = error
+            else:
+                yield from zip(group, filed, strict=True)
+                return
+        folders: set[str] = set()
+        for read in group:
+            mail, folder = self._one(read)
+            folders.add(folder)
+            yield read, (mail, folder)
+        if failure and not isinstance(failure, TriageError) and "quarantine" not in folders:
+            events.surprise("message.surprise", failure)  # it passed, and nobody else has told of it
+
+    def _one(self, read: _Read) -> tuple[int, str]:
+        """One mail by itself, whatever it is. Returns its row and its folder."""
+        email, place = read.email, read.place
+        with events.bind(message_id=_bound(email)):
+            if read.reading is None:
+                return self._quarantine(email, place, email.error or read.failure)
+            try:
+                return self._decided(read)
             except (Permanent, LeaseLost):
                 raise  # the world's fault, not this mail's: it stays where it lies
             except Temporary as error:
-                self._tries[arrived.uid] += 1
-                if self._tries[arrived.uid] < _TRIES:
+                self._tries[place.uid] += 1
+                if self._tries[place.uid] < _TRIES:
                     raise
                 return self._quarantine(email, place, str(error))
             except MailError as error:
@@ -200,28 +256,41 @@ class Intake:
                 events.surprise("message.surprise", error)
                 return self._quarantine(email, place, f"surprise: {type(error).__name__}")
 
-    def _decided(self, email: Email, reading: Reading, arrived: Arrived, place: Place) -> tuple[int, str]:
+    def _decided(self, read: _Read) -> tuple[int, str]:
         try:
-            return self._decide(email, reading, arrived, place)
+            return self._decide([read])[0]
         except Conflict:  # the same mail came to another mailbox at this moment: now it is seen
-            return self._decide(email, reading, arrived, place)
+            return self._decide([read])[0]
 
-    def _decide(self, email: Email, reading: Reading, arrived: Arrived, place: Place) -> tuple[int, str]:
-        now = self._now()
-        telling = Telling(now)
+    def _decide(self, group: Sequence[_Read]) -> list[tuple[int, str]]:
+        """Decide about these mails in one transaction, then tell it. Returns the row and folder of each."""
+        filed: list[tuple[int, str]] = []
+        told: list[Telling] = []
         with self._store.begin(self._lease()) as tx:
-            self._fault("begun")
-            mail, folder = handle(tx, email, reading, self._office, telling, place, self._inbox.trust)
-            if arrived.size > self._inbox.max_message_bytes:
-                telling.event("message.truncated", reason="larger than limits.max_message_bytes", size=arrived.size)
-                tx.notices.add(now, "truncated", None, {"subject": email.subject, "size": arrived.size})
-            self._fault("applied")
-        self._fault("committed")
-        sender = email.from_[0].address if email.from_ else ""
-        events.received(sender=sender, subject=email.subject, size=arrived.size, received=email.received)
-        telling.say()
+            for read in group:
+                with events.bind(message_id=_bound(read.email)):
+                    self._fault("begun")
+                    told.append(Telling(self._now()))
+                    filed.append(self._applied(tx, read, told[-1]))
+                    self._fault("applied")
+        for read, telling in zip(group, told, strict=True):
+            self._fault("committed")
+            email = read.email
+            with events.bind(message_id=_bound(email)):
+                sender = email.from_[0].address if email.from_ else ""
+                events.received(sender=sender, subject=email.subject, size=read.arrived.size, received=email.received)
+                telling.say()
         self._queued()
-        return mail, folder
+        return filed
+
+    def _applied(self, tx: Transaction, read: _Read, telling: Telling) -> tuple[int, str]:
+        assert read.reading is not None
+        email, size = read.email, read.arrived.size
+        filed = handle(tx, email, read.reading, self._office, telling, read.place, self._inbox.trust)
+        if size > self._inbox.max_message_bytes:
+            telling.event("message.truncated", reason="larger than limits.max_message_bytes", size=size)
+            tx.notices.add(telling.now, "truncated", None, {"subject": email.subject, "size": size})
+        return filed
 
     def _quarantine(self, email: Email, place: Place, reason: str) -> tuple[int, str]:
         now = self._now()
@@ -324,6 +393,11 @@ def _second_delivery(
 def _unreadable(arrived: Arrived, raw: bytes, why: str) -> Email:
     """A stand-in for a mail that no parser could read: known by its bytes."""
     return Email(fingerprint=hashlib.sha256(raw).hexdigest(), received=arrived.received, size=arrived.size, error=why)
+
+
+def _bound(email: Email) -> str:
+    """The message id on every line of a mail."""
+    return email.message_id or f"<no-id.{email.fingerprint[:16]}>"
 
 
 def _batches(arrived: Sequence[Arrived], size: int) -> Iterator[list[Arrived]]:

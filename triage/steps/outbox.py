@@ -2,7 +2,7 @@
 
 A mail keeps its Message-ID and its bytes however often it is tried, so that a second delivery after a crash is the
 same mail. It is claimed for a while before it is sent: if we die with it in hand, it is due again afterwards. What
-became of a mail is written down as soon as it is known, together with whatever else has become known by then.
+became of a mail is written down within moments, together with whatever else has become known by then.
 
     taken               sent
     refused for good    failed: staff is told
@@ -33,6 +33,7 @@ CLAIM = timedelta(seconds=100)
 ONE_MAIL = timedelta(seconds=45)  # that one mail may take to be sent; none is begun when the claim ends before that
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=4)
 _BATCH = 50
+_GATHERING = 0.02  # seconds in which outcomes are gathered, to be written down together
 
 
 class MailerPort(Protocol):
@@ -156,6 +157,8 @@ class OutboxRound:
         sent, more = 0, True
         while more:
             batch = [await known.get()]
+            if known.empty() and batch != [None]:
+                await asyncio.sleep(_GATHERING)
             while not known.empty():
                 batch.append(known.get_nowait())
             more = None not in batch
@@ -185,7 +188,7 @@ class OutboxRound:
         """One mail's. Returns what is to be logged once it is committed."""
         mail, reason = outcome.mail, str(outcome.error)
         ticket = id_of(mail.ticket) if mail.ticket else None
-        if ticket is not None and tx.tickets.get(ticket) is None:
+        if ticket is not None and not tx.tickets.known(ticket):
             ticket = None  # forgotten meanwhile
         about = {"to": mail.recipient, "reply": mail.message_id}
         if outcome.error is None:

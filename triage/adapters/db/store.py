@@ -12,19 +12,21 @@ are written together: a statement costs as much for twenty rows as for one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
 
 from triage.adapters.db.clocks import Clocks
-from triage.adapters.db.engine import translated
+from triage.adapters.db.engine import BUSY_SECONDS, translated
 from triage.adapters.db.leases import Lease, Leases
 from triage.adapters.db.mails import Mails
 from triage.adapters.db.outbox import Outbox
 from triage.adapters.db.pending import Pending
 from triage.adapters.db.people import Meta, Notices, People
 from triage.adapters.db.tickets import Tickets
+from triage.core.errors import Temporary
 
 
 class Transaction:
@@ -63,6 +65,9 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # SQLite has one writer. Our own threads wait for each other here, in turn: in SQLite they would look again
+        # and again whether it is free, and sleep longer each time.
+        self._turn = threading.Lock()
         self._reader = engine.execution_options(readonly=True)
 
     @property
@@ -73,12 +78,24 @@ class Store:
     @contextmanager
     def begin(self, lease: Lease | None = None) -> Iterator[Transaction]:
         """A writing transaction. With a lease: it commits only while the lease is still ours (raises LeaseLost)."""
-        with translated(), self.engine.begin() as connection:
+        with self._our_turn(), translated(), self.engine.begin() as connection:
             tx = Transaction(connection)
             if lease:
                 tx.leases.hold(lease)
             yield tx
             tx.finish()
+
+    @contextmanager
+    def _our_turn(self) -> Iterator[None]:
+        if self.shared:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise Temporary("database: locked by another transaction of ours")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def look(self) -> Iterator[Transaction]:
