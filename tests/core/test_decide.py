@@ -119,6 +119,15 @@ def test_what_earlier_mails_gave_is_not_asked_again(rules: Rules) -> None:
     assert found.fields == frozenset(FIELDS)
 
 
+def test_what_cannot_be_read_for_its_encryption_is_asked_for_in_clear(rules: Rules) -> None:
+    mail = replace(MAIL, text="", defects=("encrypted",))
+    found = decided(rules, reading(has=()), mail=mail)
+    assert found.state == "awaiting_partner" and found.reasons == ("encrypted",) and "encrypted" in found.flags
+    assert found.reply and "without encryption" in found.reply.text and "\n- " not in found.reply.text
+    beside = decided(rules, reading(), mail=replace(MAIL, text="See below.", defects=("encrypted",)))
+    assert beside.state == "open" and "encrypted" not in beside.flags
+
+
 def test_asked_twice_a_person_decides(rules: Rules) -> None:
     history = History(ticket(state="awaiting_partner", asked=2))
     found = decided(rules, reading(kind="follow_up", has=()), history=history)

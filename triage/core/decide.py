@@ -195,6 +195,8 @@ def _request(case: Case) -> Decision:
         evidence = (*base.evidence, grounds.of_questions(rules.pack, len(several)))
         base = replace(base, deployment=None if choose else deployment, evidence=evidence)
         return _ask(case, base, "several", "several-questions", facts)
+    if may_ask and "encrypted" in base.flags:
+        return _ask(case, replace(base, deployment=None if choose else deployment), "incomplete", "encrypted", Facts())
     if (absent or choose) and may_ask:
         facts = Facts(missing=absent, choose_deployment=choose, one_of=_one_of(case, absent, deployment))
         return _ask(case, replace(base, deployment=None if choose else deployment), "incomplete", "incomplete", facts)
@@ -324,7 +326,7 @@ def _flags(case: Case) -> tuple[str, ...]:
         flags.append("unsure")
     if case.history.foreign_ticket:
         flags.append("names-a-foreign-ticket")
-    if "encrypted" in case.email.defects:
+    if "encrypted" in case.email.defects and not case.email.text.strip():
         flags.append("encrypted")
     return tuple(flags)
 

@@ -246,6 +246,7 @@ def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
         "again": facts.again,
         "rude": "rude" in facts.flags,
         "incomplete": "incomplete" in facts.flags,
+        "encrypted": "encrypted" in facts.flags,  # nothing of it could be read
         "previous_ticket": facts.previous_ticket,
         "more": _plain(facts.extra),  # for staff's mails
     }

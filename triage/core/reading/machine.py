@@ -46,8 +46,8 @@ def own_mail(email: Email, desk: Desk) -> Sign | None:
         for value in (email.message_id,) if name == "message-id" else email.headers.get(name, ()):
             if threads.own(value, desk) is not None:
                 return Sign(LOOP, CERTAIN, "own-message-id", f"{name}: {value}")
-    if email.header("x-triage"):
-        return Sign(LOOP, CERTAIN, "own-reply", f"X-Triage: {email.header('x-triage')}")
+    if email.header("x-triage").strip().lower() == "reply":  # others use such a name, too, with other words
+        return Sign(LOOP, CERTAIN, "own-reply", "X-Triage: reply")
     if _rewritten_by_own_list(email, desk):
         return None
     ours = {_plain(address) for address in desk.addresses}
