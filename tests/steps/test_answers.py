@@ -132,6 +132,36 @@ def test_tidying_up_accepts_nothing(desk: Story, folders: Folders) -> None:
     assert desk.ticket()["state"] == "answered"
 
 
+def test_a_mail_with_the_message_id_of_one_that_waits_accepts_nothing(desk: Story, folders: Folders) -> None:
+    waiting = desk.request(said=reading(has=("account",)))
+    another = desk.request("bo@bolt.example", message_id=waiting.message_id)
+    file_away(desk)
+    folders.put("ready", another)
+    assert moves(desk, folders) == 0
+    assert [desk.ticket(number)["state"] for number in (1, 2)] == ["awaiting_partner", "open"]
+    folders.put("ready", waiting)
+    assert moves(desk, folders) == 1
+    assert desk.ticket()["state"] == "open"
+
+
+def test_a_forged_mail_with_the_message_id_of_one_that_is_released_stays_where_it_is(
+    desk: Story, folders: Folders
+) -> None:
+    genuine = desk.mail(text="The report is empty.")
+    forged = replace(desk.mail(text="Other words."), message_id=genuine.message_id)
+    for mail in (genuine, forged):
+        assert desk.receive(mail, checked=True) == "quarantine"
+        folders.put("quarantine", mail)
+    file_away(desk)
+    with desk.store.begin() as tx:
+        known = tx.mails.original(genuine.fingerprint)
+        assert known
+        again(tx, known, genuine, reading(), desk.office, Telling(desk.now), Trust())
+    assert Moves(folders, INBOX, desk.store, folders, desk.office, now=lambda: desk.now).release() == 1
+    assert folders.moved == [(genuine.message_id, "ready")]
+    assert [email.fingerprint for email, _ in folders.mails["quarantine"].values()] == [forged.fingerprint]
+
+
 def test_what_we_filed_in_ready_ourselves_is_nobodys_move(desk: Story, folders: Folders) -> None:
     mail = desk.request()
     file_away(desk)

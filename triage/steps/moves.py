@@ -1,7 +1,7 @@
 """A round over what people moved: a mail that somebody took from waiting or refused to ready is accepted.
 
-A mail is known again by its Message-ID. One that has none, or one of no use, is known by its receive time, which the
-server keeps when a mail is moved, and then by what it says.
+A mail is known again by its Message-ID. One that has none, one of no use or another mail's, is known by its receive
+time, which the server keeps when a mail is moved, and then by what it says.
 """
 
 from __future__ import annotations
@@ -70,12 +70,10 @@ class Moves:
         accepted = 0
         for start in range(0, len(uids), _AT_ONCE):
             batch = uids[start : start + _AT_ONCE]
-            ids = self._mailbox.message_ids(batch)
-            nameless = self._nameless([uid for uid, one in ids.items() if not one])
+            moved = self._put_elsewhere(batch)
             telling = Telling(self._now())
             with self._store.begin(self._lease()) as tx:
-                found = tx.mails.by_message_ids([one for one in dict.fromkeys(ids.values()) if one])
-                for mail in (*found, *(tx.mails.by_id(one) for one in nameless)):
+                for mail in (tx.mails.by_id(one) for one in moved):
                     accepted += self._look(tx, mail, telling) if mail else 0
                 tx.meta.put(key, str(batch[-1]))
                 self._fault("accepting")
@@ -91,7 +89,8 @@ class Moves:
             if mail.folder != folder:
                 self._mailbox.select(self._inbox.folders[folder])
                 uids = self._mailbox.search_message(mail.message_id) if mail.message_id else []
-                uids = uids or list(self._alike(self._mailbox.uids(), [mail]))
+                if len(uids) != 1:  # a forger may have written its Message-ID, too
+                    uids = list(self._alike(uids or self._mailbox.uids(), [mail]))
                 if uids:
                     self._lease()  # who was frozen and has lost it must not touch the mailbox either
                     self._mailbox.move(uids, self._inbox.folders[mail.folder])
@@ -110,15 +109,24 @@ class Moves:
         staff.accept(tx, ticket, lifecycle.ACCEPTED, self._office, telling, "moved to ready")
         return 1
 
-    # ---------------------------------------------------------------- mail without a Message-ID
+    # ---------------------------------------------------------------- which mail is which
 
-    def _nameless(self, uids: Sequence[int]) -> list[int]:
-        """The rows of those mails in the ready folder that we had put elsewhere."""
-        if not uids:
-            return []
+    def _put_elsewhere(self, uids: Sequence[int]) -> list[int]:
+        """The rows of those of these mails in the ready folder that we had put elsewhere.
+
+        Where a Message-ID is also that of a mail which we put here ourselves, it tells nothing: anybody can write the
+        one of a mail that he knows, and would have another partner's ticket accepted.
+        """
+        ids = self._mailbox.message_ids(uids)
         with self._store.look() as tx:
-            elsewhere = tx.mails.nameless(self._inbox.name, _ELSEWHERE)
-        return [mail.id for mail in self._alike(uids, elsewhere).values()]
+            known = tx.mails.by_message_ids([one for one in dict.fromkeys(ids.values()) if one])
+            nameless = tx.mails.nameless(self._inbox.name, _ELSEWHERE) if "" in ids.values() else []
+        elsewhere = [one for one in known if one.folder in _ELSEWHERE]
+        shared = {one.message_id for one in known if one.folder not in _ELSEWHERE}
+        doubtful = [uid for uid, one in ids.items() if not one or one in shared]
+        candidates = [*nameless, *(one for one in elsewhere if one.message_id in shared)]
+        alike = self._alike(doubtful, candidates).values() if candidates else ()
+        return [*(one.id for one in elsewhere if one.message_id not in shared), *(one.id for one in alike)]
 
     def _alike(self, uids: Sequence[int], mails: Iterable[KnownMail]) -> dict[int, KnownMail]:
         """Which of these messages are one of these mails. Only those that came at the same second are read."""
