@@ -11,7 +11,7 @@ What is not the sender's prose is left out first: addresses, identifiers, log li
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from triage.core.model import Evidence, Label
@@ -149,6 +149,9 @@ def _is_plain(chunk: str) -> bool:
     return not any(char.isdigit() for char in chunk) and chunk.count("/") < 2
 
 
+_Speaking = tuple[str, float, WordRule]  # a language, the weight of a rule that speaks for it, the rule
+
+
 @dataclass(frozen=True, slots=True)
 class _Index:
     """The words of all languages of a pack, ready to be looked up. Of two rules for one word the weightier holds."""
@@ -156,15 +159,17 @@ class _Index:
     words: dict[str, dict[str, WordRule]]  # word -> language -> rule
     endings: dict[int, dict[str, dict[str, WordRule]]]  # by length of the ending
     letters: tuple[tuple[str, re.Pattern[str], Form], ...]
-    known: dict[str, list[dict[str, WordRule]]] = field(default_factory=dict)  # word -> its rules, as far as looked up
+    known: dict[str, tuple[_Speaking, ...]] = field(default_factory=dict)  # word -> its rules, as far as looked up
 
-    def rules(self, word: str) -> list[dict[str, WordRule]]:
-        """The rules of a word by language; of a word that none knows, those of its ending."""
+    def rules(self, word: str) -> tuple[_Speaking, ...]:
+        """The rules of a word; of a word that none knows, those of its ending."""
         found = self.known.get(word)
         if found is None:
             if len(self.known) >= _MOST_KNOWN:
                 self.known.clear()
-            found = self.known[word] = self._look_up(word)
+            found = self.known[word] = tuple(
+                (code, rule.weight, rule) for rules in self._look_up(word) for code, rule in rules.items()
+            )
         return found
 
     def _look_up(self, word: str) -> list[dict[str, WordRule]]:
@@ -218,7 +223,7 @@ class _Scores:
 
     def __init__(self, index: _Index) -> None:
         self.index = index
-        self.weights: dict[str, float] = {}
+        self.weights: defaultdict[str, float] = defaultdict(float)
         self.words: Counter[str] = Counter()
         self.letters: dict[str, Evidence] = {}
 
@@ -229,12 +234,11 @@ class _Scores:
     def add(self, prose: str, factor: float) -> None:
         words = Counter(_WORD.findall(fold(prose)))
         self.words.update(words)
-        weights = self.weights
+        weights, rules = self.weights, self.index.rules
         for word, times in words.items():
-            count = min(times, _TIMES) * factor
-            for rules in self.index.rules(word):
-                for code, rule in rules.items():
-                    weights[code] = weights.get(code, 0.0) + rule.weight * count
+            count = (times if times < _TIMES else _TIMES) * factor
+            for code, weight, _ in rules(word):
+                weights[code] += weight * count
         if not prose.isascii():
             self._add_letters(" ".join(chunk for chunk in prose.split() if not chunk.isascii()), factor)
 
@@ -242,7 +246,7 @@ class _Scores:
         for code, pattern, form in self.index.letters:
             found = pattern.findall(special)[:_LETTERS_AT_MOST]
             if found:
-                self.weights[code] = self.weights.get(code, 0.0) + form.weight * factor * len(found) ** 0.5
+                self.weights[code] += form.weight * factor * len(found) ** 0.5
                 self.letters.setdefault(code, Evidence(form.id, form.clause, found[0]))
 
     def ranked(self) -> list[tuple[str, float]]:
@@ -255,10 +259,10 @@ class _Scores:
         found: dict[str, list[str]] = {}
         clauses: dict[str, str] = {}
         for word in self.words:
-            for rules in self.index.rules(word):
-                if code in rules:
-                    found.setdefault(rules[code].id, []).append(word)
-                    clauses[rules[code].id] = rules[code].clause
+            for spoken, _, rule in self.index.rules(word):
+                if spoken == code:
+                    found.setdefault(rule.id, []).append(word)
+                    clauses[rule.id] = rule.clause
         evidence = [Evidence(rule, clauses[rule], ", ".join(words[:6])) for rule, words in found.items()]
         if code in self.letters:
             evidence.append(self.letters[code])

@@ -133,7 +133,7 @@ class Lexicon:
         for match in matches:
             if match[0] >= len(self.rules):
                 silencers.setdefault(match[0], []).append(match)
-        spans, heard, hits = said.spans, self._heard[in_subject], found.hits
+        spans, heard, hits, make = said.spans, self._heard[in_subject], found.hits, tuple.__new__
         for match in matches:
             number, first, last = match
             if number not in heard:
@@ -142,7 +142,7 @@ class Lexicon:
             if unless and not unless.isdisjoint(silencers) and _silenced(match, unless, silencers, said.words):
                 continue
             start, end = spans[first][0], spans[last - 1][1]
-            hit = Hit(rule, text[start:end], start, end, in_subject)
+            hit = make(Hit, (rule, text[start:end], start, end, in_subject))  # hundreds for a mail: the short way
             if signal in hits:
                 hits[signal].append(hit)
             else:

@@ -28,6 +28,7 @@ GAP = 5  # most words that "..." skips
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[!?;\n¿¡]|[.:](?!\S)")  # a word, or a mark that ends a sentence
 _ELEMENT = re.compile(r"\.\.\.|#|\([^()\s]+\)\*?\??|[^\s()]+")
 _STOPS = frozenset(".!?;:\n¿¡")
+_FEW_LETTERS = 40
 _MOST_WORDS = 20_000  # words, and states of the automaton, that a matcher keeps
 _MOST_STATES = 10_000
 
@@ -35,7 +36,19 @@ _MOST_STATES = 10_000
 def fold(text: str) -> str:
     """The text without case and accents, for comparing."""
     text = text.lower()
-    return text if text.isascii() else text.translate(_plain)
+    if text.isascii():
+        return text
+    foreign = _foreign(text)
+    if len(foreign) > _FEW_LETTERS:
+        return text.translate(_plain)
+    for char in foreign:
+        text = text.replace(char, _plain[ord(char)])
+    return text
+
+
+def _foreign(text: str) -> list[str]:
+    """The letters outside ASCII. Most texts have few: replacing one by one is faster than to translate all letters."""
+    return [char for char in set(text) if char > "\x7f"]
 
 
 class _Plain(dict[int, str]):
@@ -68,7 +81,7 @@ class Tokens:
     @cached_property
     def spans(self) -> list[tuple[int, int]]:
         """Where each of them stands in the text."""
-        return [match.span() for match in _WORD.finditer(self._folded)]
+        return list(map(re.Match.span, _WORD.finditer(self._folded)))
 
 
 @lru_cache(maxsize=4)
@@ -98,8 +111,17 @@ def _same_length(text: str) -> str | None:
         return low
     if len(low) != len(text):
         return None
-    folded = low.translate(_letters)
-    return None if _ODD in folded else folded
+    foreign = _foreign(low)
+    if len(foreign) > _FEW_LETTERS:
+        low = low.translate(_letters)
+        return None if _ODD in low else low
+    for char in foreign:
+        plain = chr(_letters[ord(char)])
+        if plain == _ODD:
+            return None
+        if plain != char:
+            low = low.replace(char, plain)
+    return low
 
 
 # ---------------------------------------------------------------- phrases
@@ -307,21 +329,21 @@ class Matcher:
             self._beginning.clear()
         found: list[Match] = []
         classes = self._vocabulary.classes(words)
-        beginning, payloads, count = self._beginning, self._payloads, len(classes)
+        classes.append(_Vocabulary.STOP)  # no phrase goes on behind the last word
+        beginning, payloads = self._beginning, self._payloads
         for index, kind in enumerate(classes):
             state = beginning[kind]
             if state is None:
                 continue
             at = index + 1
-            ends: dict[int, int] = {}
-            while True:
-                for entry in state.ends:
-                    ends[entry] = at  # a later end is of a more wanted way
-                if at == count:
-                    break
+            ends: dict[int, int] | None = None
+            while state is not None:
+                if state.ends:
+                    if ends is None:
+                        ends = {}
+                    for entry in state.ends:
+                        ends[entry] = at  # a later end is of a more wanted way
                 state = state[classes[at]]
-                if state is None:
-                    break
                 at += 1
             if ends:
                 for entry in sorted(ends) if len(ends) > 1 else ends:

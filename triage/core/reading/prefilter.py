@@ -18,6 +18,7 @@ from typing import Any
 
 _MOST = 24  # strings of one demand
 _DIGIT = re.compile(r"\d")
+_SPACE = re.compile(r"[^\S ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Needs:
 
 
 def folded(text: str) -> str:
-    """The text as patterns that ignore case see it."""
-    text = text.casefold()
+    """The text as patterns that ignore case see it; every space is the same."""
+    text = _SPACE.sub(" ", text.casefold())
     # The dotless and the dotted i are an i to such a pattern.
     return text if text.isascii() else text.replace("ı", "i").replace("\u0307", "")
 
@@ -213,6 +214,8 @@ def _one_of_characters(items: Sequence[tuple[Any, Any]]) -> _Part:
                 chars.append(chr(value))
             case "RANGE" if value[1] - value[0] < _MOST:
                 chars += map(chr, range(value[0], value[1] + 1))
+            case "CATEGORY" if str(value) == "CATEGORY_SPACE":
+                chars.append(" ")
             case "CATEGORY" if str(value) == "CATEGORY_DIGIT":
                 listed = False
             case _:

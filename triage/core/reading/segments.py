@@ -24,6 +24,7 @@ _INLINE = re.compile(
     r"(?<=[\s:;,.])\(?(?P<number>[1-9])[.)][ \t]{0,2}(?=[^\W\d_]|[¿¡\"'“«])"
     r"|(?:(?<=\s)\(?|(?<=[\s:;,.])\((?=[A-F]))(?P<letter>[a-fA-F])\)[ \t]"
 )
+_SOME_INLINE = re.compile(r"[1-9a-fA-F]\)|[1-9]\.")  # what each of them holds: most lines have none
 # The end of a sentence: a mark that space or the end of the text follows. "..." between words is a pause, not an end.
 _END = re.compile(r"(?:[?!？！؟]+|[.;](?![.\w])|\.{2,5}(?=\s+[A-ZÁÉÍÓÚÑ¿¡]|\s*\Z)|…)[)\"'”»\]]{0,2}(?=\s|\Z)")
 _PASTED = re.compile(  # the beginning of a line of a log, a payload, code
@@ -212,6 +213,8 @@ def _abbreviated(text: str, start: int, stop: int) -> bool:
 
 def _inline(text: str, block: _Block) -> list[re.Match[str]]:
     """The marks of a list inside a block: only when they count on from 1 or a, or from the block's own mark."""
+    if not _SOME_INLINE.search(text, block.start, block.end):
+        return []
     marks = list(_INLINE.finditer(text, block.start, block.end))
     for kind, order in (("number", "123456789"), ("letter", "abcdef")):
         chosen = [mark for mark in marks if mark.lastgroup == kind]
