@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.steps.desk import reading
 from triage.adapters.imap import Arrived, FolderStatus
 from triage.adapters.readers import Done, Job
+from triage.core.errors import MailError
 from triage.core.model import Email, Reading
 
 
@@ -17,6 +18,7 @@ class Folders:
 
     mails: dict[str, dict[int, tuple[Email, Reading]]] = field(default_factory=dict)
     moved: list[tuple[str, str]] = field(default_factory=list)  # Message-ID, folder
+    withheld: set[int] = field(default_factory=set)  # UIDs that the server does not hand out
     _selected: str = ""
     _next: int = 1
 
@@ -34,10 +36,15 @@ class Folders:
         return [uid for uid in self._here if uid > after]
 
     def sizes_and_dates(self, uids: Sequence[int]) -> dict[int, Arrived]:
-        return {uid: Arrived(uid, 1000, self._here[uid][0].received) for uid in uids}  # type: ignore[arg-type]
+        here = [uid for uid in uids if uid in self._here]
+        return {uid: Arrived(uid, 1000, self._here[uid][0].received) for uid in here}  # type: ignore[arg-type]
 
     def fetch(self, uids: Sequence[int], max_bytes: int) -> Iterator[tuple[int, bytes]]:
-        return ((uid, self._here[uid][0].fingerprint.encode()) for uid in uids)
+        for uid in uids:
+            if uid not in self.withheld:
+                yield uid, self._here[uid][0].fingerprint.encode()
+        if self.withheld & set(uids):
+            raise MailError("does not hand out")
 
     def message_ids(self, uids: Sequence[int]) -> dict[int, str]:
         return {uid: self._here[uid][0].message_id for uid in uids}
@@ -62,7 +69,7 @@ class Folders:
 
     # ---------------------------------------------------------------- the readers
 
-    def read(self, jobs: Iterable[Job]) -> Iterator[Done]:
+    def read(self, jobs: Iterable[Job]) -> Generator[Done, None, None]:
         known = {email.fingerprint: (email, said) for mails in self.mails.values() for email, said in mails.values()}
         for job in jobs:
             yield Done(job.key, *known[job.raw.decode()])

@@ -72,6 +72,20 @@ def test_an_answer_in_copy_and_in_the_sent_folder_counts_once(desk: Story, folde
     assert desk.told(2).count("ticket.answered") == 1
 
 
+def test_an_answer_that_the_server_holds_back_stops_nothing_and_is_asked_for_again(
+    desk: Story, folders: Folders
+) -> None:
+    first, second = desk.request(), desk.request("bo@bolt.example")
+    folders.put("Sent", sent(desk, first))
+    folders.put("Sent", desk.mail(IVO, to=("bo@bolt.example",), answers=[second.message_id]))
+    folders.withheld = {1}
+    assert answers(desk, folders) == 1 and answers(desk, folders) == 0
+    assert [desk.ticket(number)["state"] for number in (1, 2)] == ["open", "answered"]
+    folders.withheld = set()
+    assert answers(desk, folders) == 1 and answers(desk, folders) == 0
+    assert desk.ticket()["state"] == "answered"
+
+
 def test_our_own_replies_in_the_sent_folder_stop_no_clock(desk: Story, folders: Folders) -> None:
     mail = desk.request()
     folders.put("Sent", replace(sent(desk, mail), message_id=desk.thread()))

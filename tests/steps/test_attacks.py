@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.steps.desk import Story
 from tests.steps.test_trust import ASKS, FAILED, PASSED, Bytes
 from triage.core.model import Trust
+from triage.steps import tickets
+from triage.steps.telling import Telling
 
 
 @pytest.fixture
@@ -81,3 +85,14 @@ def test_a_partner_whose_address_takes_no_mail_gets_a_ticket_that_staff_hears_of
 def test_a_stranger_whose_address_takes_no_mail_is_only_refused(unchecked: Bytes, sender: str) -> None:
     assert unchecked.receive(sender=sender) == "refused"
     assert unchecked.story.sent() == [] and unchecked.story.notices() == []
+
+
+def test_nobody_is_reminded_at_an_address_that_takes_no_mail(unchecked: Bytes) -> None:
+    unchecked.receive(sender='"x y"@bolt.example')
+    story = unchecked.story
+    with story.store.begin() as tx:
+        ticket = tx.tickets.get(1)
+        assert ticket
+        tickets.move(tx, ticket, "incomplete", Telling(story.now), story.office)
+    story.sweep(story.now + timedelta(days=30))
+    assert story.ticket()["state"] == "closed" and story.sent("reminder") == story.sent("closed_waiting") == []

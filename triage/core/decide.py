@@ -167,7 +167,8 @@ def _request(case: Case) -> Decision:
     accepted = ticket is not None and "accept" in ticket.settled  # staff takes it as it is
     asked_enough = (ticket.asked if ticket else 0) >= rules.pack.policy.ask_at_most
     # Who cannot be asked must not wait for it: a person looks. But a desk that acknowledges our question answers none.
-    may_ask = not accepted and not asked_enough and (history.foreign_desk or not _unanswered(case))
+    acknowledged = history.foreign_desk and ticket is not None and ticket.state == lifecycle.AWAITING
+    may_ask = not accepted and not asked_enough and (acknowledged or not _unanswered(case))
     request_type, severity = _gravity(case)
     known = have | {name for name in rules.pack.field_by_id if reading.has(name)}
     base = Decision(

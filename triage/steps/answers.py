@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 from triage import events
 from triage.adapters.db.leases import Lease
 from triage.adapters.db.store import Store
+from triage.adapters.imap import Arrived
 from triage.adapters.readers import Done, Job
 from triage.core import directory, threads
-from triage.core.errors import LeaseLost, Permanent, Temporary
+from triage.core.errors import LeaseLost, MailError, Permanent, Temporary
 from triage.core.model import Email, Reading, Sender
 from triage.steps import staff
 from triage.steps.apply import Place
 from triage.steps.intake import Inbox, MailboxPort, ReadersPort
 from triage.steps.office import Office
 from triage.steps.telling import Telling
+
+_MOST_LEFT = 100  # mails that the server did not hand out, and that are asked for again
 
 
 class Answers:
@@ -47,24 +51,38 @@ class Answers:
         status = self._mailbox.select(self._folder)
         key = f"sent:{self._name}:{status.uidvalidity}"
         with self._store.look() as tx:
-            last = int(tx.meta.get(key) or 0)
-        uids = sorted(self._mailbox.uids(after=last))
+            last, *left = map(int, (tx.meta.get(key) or "0").split())
+        uids = [*left, *sorted(self._mailbox.uids(after=last))]
         looked = 0
         for start in range(0, len(uids), self._inbox.batch):
             if self._stopping():
                 break
             batch = uids[start : start + self._inbox.batch]
             arrived = self._mailbox.sizes_and_dates(batch)
-            wanted = [uid for uid in batch if uid in arrived and arrived[uid].received >= self._inbox.since]
-            raws = self._mailbox.fetch(wanted, self._inbox.max_message_bytes)
-            jobs = (Job(uid, raw, arrived[uid].received) for uid, raw in raws)
-            for done in self._readers.read(jobs):
-                self._one(done, Place(self._name, status.uidvalidity, done.key))
-                looked += 1
+            wanted = {
+                uid: arrived[uid] for uid in batch if uid in arrived and arrived[uid].received >= self._inbox.since
+            }
+            withheld = set(wanted)
+            with closing(self._readers.read(self._jobs(wanted, withheld))) as results:
+                for done in results:
+                    self._one(done, Place(self._name, status.uidvalidity, done.key))
+                    looked += 1
+            last = max(last, batch[-1])
+            before, left = left, sorted((set(left) - set(batch)) | withheld)[-_MOST_LEFT:]
             with self._store.begin(self._lease()) as tx:
-                tx.meta.put(key, str(batch[-1]))
+                tx.meta.put(key, " ".join(map(str, (last, *left))))
             self._fault("looked")
+            for uid in set(left) - set(before):
+                reason = f"the server does not hand it out of {self._folder}; it is asked again"
+                events.trouble("message.withheld", reason=reason, uid=uid)
         return looked
+
+    def _jobs(self, wanted: dict[int, Arrived], withheld: set[int]) -> Iterator[Job]:
+        """The bytes, as far as the server hands them out."""
+        with suppress(MailError):
+            for uid, raw in self._mailbox.fetch(list(wanted), self._inbox.max_message_bytes):
+                withheld.discard(uid)
+                yield Job(uid, raw, wanted[uid].received)
 
     def _one(self, done: Done, place: Place) -> None:
         if done.email is None or done.reading is None or done.email.error:

@@ -15,7 +15,7 @@ from triage.adapters.db.leases import Lease
 from triage.adapters.db.people import Notice
 from triage.adapters.db.store import Store, Transaction
 from triage.adapters.db.tickets import number
-from triage.core import lifecycle
+from triage.core import directory, lifecycle
 from triage.core.hours import WorkingTime
 from triage.core.model import TicketState
 from triage.core.replies import Facts, write
@@ -105,6 +105,8 @@ class Clockwatch:
         if not office.desk.addresses:
             return
         to = tx.outbox.asked(ticket.id, _ASKS) or ticket.requester
+        if not directory.writable(to):
+            return
         languages = [ticket.language] if ticket.language else office.rules.pack.manifest.languages
         facts = Facts(subject=ticket.subject, zone=ticket.timezone, service=ticket.service,
                       request_type=ticket.request_type, deployment=ticket.deployment)  # fmt: skip
