@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from triage import assembly, events, permissions
-from triage.adapters.db.leases import holder
+from triage.adapters.db.leases import holder, sign
 from triage.adapters.db.store import Store
 from triage.adapters.imap import pauses
 from triage.adapters.smtp import Mailer
@@ -84,6 +84,7 @@ class Daemon:
         self.office: Office = assembly.office(loaded, rules)
         self.store: Store = assembly.store(loaded)
         self.who = holder()
+        sign(self.store.engine, self.who)
         self.duty = Duty(self.store, self.who)
         self.fault = faults()
         self.stopping = threading.Event()

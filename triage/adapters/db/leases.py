@@ -3,6 +3,10 @@
 Whoever holds the lease renews it; when he dies, another takes it once it has run out, or at once when both are on one
 machine and the process is gone. Each holder has an epoch of his own: a frozen daemon that wakes up finds it used up
 and commits nothing more (`hold`).
+
+On PostgreSQL a frozen daemon may hold locks for as long as it is frozen: the server ends a session that is idle within
+a transaction, but not one that waits for the rest of a group of statements. Whoever takes a lease over therefore ends
+the sessions of the one that held it, which bear his name (`sign`).
 """
 
 from __future__ import annotations
@@ -13,14 +17,21 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Engine, Row, delete, event, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from triage.adapters.db.tables import leases
 from triage.core.errors import LeaseLost
 
 LENGTH = timedelta(seconds=20)  # without renewal; renewed every few seconds
+
+
+_END = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name AND usename = current_user"
+    " AND datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,23 @@ def holder() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:8]}"
 
 
+def sign(engine: Engine, who: str) -> None:
+    """From now on the database knows our sessions by our name."""
+    if engine.dialect.name != "postgresql":
+        return
+    engine.dispose()  # those that have none
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET application_name = '{_session(who)}'")
+        connection.commit()
+
+
+def _session(who: str) -> str:
+    mark = who.rpartition(":")[2]
+    return f"triage {mark}" if mark.isalnum() else ""
+
+
 class Leases:
     """Queries about leases within one transaction."""
 
@@ -46,9 +74,14 @@ class Leases:
     def take(self, name: str, who: str, now: datetime) -> Lease | str:
         """The lease, or who holds it."""
         now = self._clock(now)
-        query = select(leases).where(leases.c.name == name).with_for_update()
-        row = self._connection.execute(query).first()
+        query = select(leases).where(leases.c.name == name)
         values = {"holder": who, "expires_at": now + LENGTH}
+        row = self._connection.execute(query).first()  # without a lock: who stands by holds nobody up
+        if row is not None and row.holder != who:
+            if not _free(row, now):
+                return str(row.holder)
+            self._end_sessions(row.holder)
+        row = self._connection.execute(query.with_for_update()).first()
         if row is None:
             try:
                 with self._connection.begin_nested():
@@ -56,7 +89,7 @@ class Leases:
             except IntegrityError:
                 return "another daemon that starts right now"
             return Lease(name, who, 1)
-        if row.holder != who and row.expires_at > now and not gone(row.holder):
+        if row.holder != who and not _free(row, now):
             return str(row.holder)
         epoch = row.epoch if row.holder == who else row.epoch + 1
         self._connection.execute(update(leases).where(leases.c.name == name).values(epoch=epoch, **values))
@@ -79,6 +112,11 @@ class Leases:
         if not changed.rowcount:
             raise LeaseLost(f"{lease.name} is held by another daemon now; this one stops")
 
+    def _end_sessions(self, who: str) -> None:
+        """What he had in hand is undone, and its locks are free."""
+        if self._connection.dialect.name == "postgresql" and (name := _session(who)):
+            self._connection.execute(_END, {"name": name})
+
     def _clock(self, now: datetime) -> datetime:
         """The database's time where several machines share it: theirs differ."""
         if self._connection.dialect.name != "postgresql":
@@ -92,6 +130,11 @@ class Leases:
                 leases.c.name == lease.name, leases.c.epoch == lease.epoch, leases.c.holder == lease.holder
             )
         )
+
+
+def _free(row: Row[Any], now: datetime) -> bool:
+    """Whether a lease can be taken from its holder."""
+    return bool(row.expires_at <= now or gone(row.holder))
 
 
 def gone(who: str) -> bool:
