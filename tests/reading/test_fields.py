@@ -106,6 +106,16 @@ DONE = {
     "cada vez que": ("es", "Me saca cada vez que abro el mapa."),
     "volvimos a": ("es", "Volvimos a importar la tabla y sale vacía."),
     "cambiaron": ("es", "Cambiamos la SIM del equipo y no conecta."),
+    "going on": ("en", "I press Add, write a name, press Save, and the zone is not in the list."),
+    "any occasion": ("en", "After sorting the groups by name their colours are gone."),
+    "it ended badly": ("en", "The migration stops at step nine with a checksum error."),
+    "as the manual says": ("en", "The relay is wired as described in the manual and the output stays off."),
+    "no reply": ("en", "To the SMS with the new APN there's no reply."),
+    "another browser": ("en", "The list is empty, in another browser too."),
+    "now it is": ("en", "The header is removed now, and the frame still asks for a password."),
+    "agregué": ("es", "Agregué la unidad y sale desconectada."),
+    "desde la actualización": ("es", "Desde la última actualización no cargan los íconos."),
+    "no responde": ("es", "El método devuelve código 7 para una sola unidad."),
 }
 NOT_DONE = {
     "plan": ("en", "We want to install the new build next week, is it possible?"),
@@ -117,6 +127,11 @@ NOT_DONE = {
     "a wish for a deed": ("es", "Por favor que su técnico revise y cambie la zona del cliente."),
     "feelings": ("en", "We expected more and are disappointed."),
     "back by itself": ("es", "El equipo ya volvió a transmitir solo."),
+    "a question about a call": ("en", "Which call returns the fuel level of a unit?"),
+    "a number of devices": ("en", "Can one account be used on two phones?"),
+    "went down": ("en", "Forty units of the client went offline at noon."),
+    "ceased": ("es", "La unidad 14 dejó de transmitir anoche."),
+    "never done": ("es", "El portal no ha creado la cuenta."),
 }
 
 

@@ -19,7 +19,7 @@ deed (`deed.state`).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from triage.core.model import Evidence
 from triage.core.reading.identifiers import Passage
@@ -33,8 +33,9 @@ _OPENING = 2  # words from the beginning of a sentence within which a verb opens
 _FORMS = ("told", "accent", "past", "same", "now", "alone", "going")
 _COMPANY = ("who", "is", "occasion", "not", "wish", "own", "state")
 _OF_CLAUSE = frozenset({"not", "wish", "own", "is"})  # what reaches no further than a comma
+_NEAR_DEED = 9  # words between two deeds of one sentence
 _FAR = 25  # words behind a verb in which the end of its sentence is looked for
-_ASKED = 0.6  # what a deed counts in a question: "which operator deleted it?"
+_ASKED = 0.25  # what a deed counts in a question: "which operator deleted it?"
 _TITLE = 0.6  # and in the subject, which names rather than tells
 _MOST = 400  # verbs that are looked at
 
@@ -58,7 +59,7 @@ def deeds(passage: Passage) -> list[tuple[float, Evidence]]:
         place = bisect_left(starts, start)
         if "state" in company.get(place, {}):
             continue
-        around = _Around(said, passage.text, company, place, bool(found))
+        around = _Around(said, passage.text, company, place, found)
         way = _WAYS[form](around, hit)
         by = around.is_ if way == "past was" else around.occasion if way.endswith("when") else 1.0
         share = _SHARES[way] * (_ASKED if around.asked and not way.endswith("when") else 1.0)
@@ -72,14 +73,17 @@ def deeds(passage: Passage) -> list[tuple[float, Evidence]]:
 class _Around:
     """The words before a verb: who, when, and what takes it back; each with how many words lie between."""
 
-    def __init__(self, said: Tokens, text: str, company: dict[int, dict[str, Hit]], place: int, more: bool) -> None:
+    def __init__(
+        self, said: Tokens, text: str, company: dict[int, dict[str, Hit]], place: int, more: Collection[int]
+    ) -> None:
         words, spans = said.words, said.spans
         self.at: dict[str, int] = {}
         self.begin = place
-        self.more = more  # other deeds were told before
+        self.more = bool(more)  # other deeds were told before
         self.occasion = 0.0
         self.is_ = 0.0
         before = place - 1
+        self.goes_on = False  # another deed stands before it in the sentence: "I press add, write a name, save"
         same_clause = True
         while before >= 0 and place - before <= _REACH and words[before] not in _STOPS:
             same_clause = same_clause and "," not in text[spans[before][1] : spans[before + 1][0]]
@@ -91,6 +95,9 @@ class _Around:
                     elif name == "is":
                         self.is_ = hit.rule.weight
             before -= 1
+        self.goes_on = any(place - _NEAR_DEED <= told < place for told in more) and not any(
+            word in _STOPS for word in words[max(more) : place]
+        )
         behind = range(place + 1, place + 4)
         self.somebody_behind = any("who" in company.get(near, {}) for near in behind)  # "was replaced by the client"
         self.asked = _end(words, place) == "?"
@@ -147,7 +154,7 @@ def _same(around: _Around, hit: Hit) -> str:
 
 def _now(around: _Around, hit: Hit) -> str:
     if not around.has("who", 3):
-        return ""
+        return "now more" if around.goes_on and not around.has("not") else ""
     if around.has("occasion") and around.at["who"] < around.at["occasion"]:
         return "" if around.has("not", around.at["who"]) else "now when"
     return "now" if around.at["who"] == 1 and not around.has("not") else ""
@@ -186,16 +193,17 @@ _SHARES = {
     "past by": 1.6,
     "past was": 0.8,
     "past first": 1.2,
-    "past when": 0.6,
+    "past when": 0.3,
     "past more": 0.5,
     "past": 0.0,
     "same by": 1.2,
     "now when": 1.5,
-    "now": 0.6,
+    "now": 0.75,
+    "now more": 0.6,
     "alone when": 1.4,
     "alone": 0.6,
     "going when": 1.4,
-    "going by": 1.0,
-    "going first": 1.0,
-    "going": 0.2,
+    "going by": 0.6,
+    "going first": 1.15,
+    "going": 0.1,
 }

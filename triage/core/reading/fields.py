@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from triage.core.model import Body, Email, Evidence, Label
-from triage.core.pack import Pack, RequiredField
+from triage.core.pack import NONE, Pack, RequiredField
 from triage.core.reading.actions import deeds
 from triage.core.reading.elements import with_elements
 from triage.core.reading.evidence_of import attached, pasted
@@ -27,6 +27,8 @@ _REPLY = re.compile(r"\s{0,9}(?:re|aw|sv|vs|antw|odp|rv|res|rif|ynt)\s?(?:\[\d{1
 _TABLES = (".xlsx", ".xls", ".csv", ".ods", ".tsv", ".txt")
 _CELLS = str.maketrans(",;\t", "|||")  # a comma next to a number in a sentence means something else
 _DONE = 0.4  # what speaks against a field when nothing is left to do: much against what is wanted, little against deeds
+_OF_FAULT = {True: 0.5, None: 0.35, False: 0.0}  # what speaks for deeds when a fault is told
+_MOST_SAID = 3.5  # weight of words that tell a deed by themselves
 _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for identifiers
 
 
@@ -44,18 +46,38 @@ class _Mail:
     pasted: tuple[tuple[float, Evidence], ...]
     deeds: tuple[tuple[float, Evidence], ...]  # what was done
     files: tuple[Evidence, ...]  # attachments that hold a list of assets
+    fault: bool | None  # something does not work; None: not known
+    aside: bool  # nothing of the services is asked
 
 
-def fields(email: Email, body: Body, signals: Signals, pack: Pack, *, done: bool = False) -> dict[str, Label]:
+def fields(
+    email: Email,
+    body: Body,
+    signals: Signals,
+    pack: Pack,
+    *,
+    done: bool = False,
+    request_type: str | None = None,
+    service: str | None = None,
+) -> dict[str, Label]:
     """Each required field of the pack: "true" when the mail has it, "false" when not.
 
-    `done`: the sender only thanks or confirms, and what he tells is no matter any more.
+    `done`: the sender only thanks or confirms, and what he tells is no matter any more. The kind of request, where it
+    is known, tells what to expect: who reports a fault tells what was done more often than who asks.
     """
-    mail = _look(email, body, signals, pack, done)
+    mail = _look(email, body, signals, pack, done, request_type, service)
     return {entry.id: _READERS[entry.reader](mail, entry) for entry in pack.fields}
 
 
-def _look(email: Email, body: Body, signals: Signals, pack: Pack, done: bool) -> _Mail:
+def _look(
+    email: Email,
+    body: Body,
+    signals: Signals,
+    pack: Pack,
+    done: bool = False,
+    request_type: str | None = None,
+    service: str | None = None,
+) -> _Mail:
     text = body.readable  # as the signals were made
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
     replies = _REPLY.match(email.subject) is not None
@@ -73,6 +95,8 @@ def _look(email: Email, body: Body, signals: Signals, pack: Pack, done: bool) ->
         pasted=tuple(found for passage in passages for found in pasted(passage)),
         deeds=tuple(sorted((deed for passage in passages for deed in deeds(passage)), key=lambda deed: -deed[0])),
         files=tuple(_lists(email, pack)),
+        fault=None if request_type is None else pack.request_type_by_id[request_type].severity,
+        aside=request_type is not None and (request_type == pack.request_types[-1].id or service == NONE),
     )
 
 
@@ -143,7 +167,8 @@ def _element(mail: _Mail, entry: RequiredField) -> Label:
 def _actions(mail: _Mail, entry: RequiredField) -> Label:
     done = [weight for weight, _ in mail.deeds[:_MOST_EVIDENCE]]
     told = done[0] + 0.35 * sum(done[1:]) if done else 0.0
-    score = told + mail.signals.weight("field.actions") - 1.0 - _DONE * mail.done
+    score = told + min(mail.signals.weight("field.actions"), _MOST_SAID) - 1.35
+    score += _OF_FAULT[mail.fault] + 0.3 * mail.done  # who says that it works again tells what he did
     evidence = [evidence for weight, evidence in mail.deeds if weight >= 0.5]
     return _answer(score, (*evidence[:3], *mail.signals.evidence("field.actions")))
 

@@ -48,7 +48,15 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
         asked, about = Questions((), what.confidence), _nothing(what, pack)
     manners = courtesy(signals, pack, until=len(body.text))
     plan = deployment(signals, pack)
-    given = fields(email, body, signals, pack, done=what.value == THANKS)
+    given = fields(
+        email,
+        body,
+        signals,
+        pack,
+        done=what.value == THANKS,
+        request_type=about.request_type.value,
+        service=about.service.value,
+    )
     labels = (what, tongue, about.request_type, about.service, about.out_of_scope, about.severity, plan)
     return Reading(
         kind=what,
