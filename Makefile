@@ -47,5 +47,5 @@ $(READY) $(READY_FOR_DEMO): pyproject.toml requirements.lock
 	  { echo "Python 3.11 or newer is needed; name one, as in: make PYTHON=python3.12"; exit 1; }
 	@sh tests/servers/venv.sh "$(PYTHON)" "$(VENV)"
 	@echo "Setting up $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[$(EXTRA)]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c requirements.lock -e '.[$(EXTRA)]'
 	@touch $@

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from triage import cli, config, events
 from triage.adapters.db import engine, migrate
 from triage.core.errors import ConfigError
+from triage.demo import show
 
 ROOT = Path(__file__).parents[1]
 FIELDS = ["description", "account", "asset", "element", "actions", "evidence"]
@@ -234,3 +235,15 @@ def test_a_full_disk_is_told_with_the_way_to_mend_it(
     status, out, _ = said(["check", "--offline"], capsys)
     assert status == 1
     assert f"the disk is full: 12 kB left for {desk}/var; free some, or lower [keep]" in out
+
+
+# ---------------------------------------------------------------- terminals
+
+
+def test_the_account_of_the_demo_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "_width", lambda: 60)
+    told = "- " + "a list of what is missing, word by word, " * 5 + "\n\n" + "x" * 10
+    lines = show._indented(told, "  | ").split("\n")
+    assert max(map(len, lines)) <= 60 and lines[0].startswith("  | - a") and lines[1].startswith("  |   ")
+    lines = show._said("because", "one word behind another " * 9).split("\n")
+    assert max(map(len, lines)) <= 60 and all(line.startswith(" " * 12) for line in lines[1:])

@@ -23,7 +23,7 @@ def ticket_table(rows: Sequence[Mapping[str, Any]], now: datetime | None = None,
             row["state"],
             _time(row["due_at"]) + _marks(row, now),
             row["severity"] or "-",
-            one_line(row["partner"], 24),
+            one_line(row["partner"], 24 if not width or width >= 100 else 14),
             one_line(row["subject"], 48),
         )
         for row in rows

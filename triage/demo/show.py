@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from email import message_from_bytes, policy
@@ -68,7 +70,7 @@ def show(folder: Path | None = None) -> Path:
         _save(folder, [*first, *answers], servers.taken)
     _account(folder, [*first, *answers], servers.taken)
     click.echo(f"\nIt took {time.monotonic() - started:.1f} s. Everything lies in {folder}:")
-    click.echo("  in/ the mails, out/ the answers, triage.log, var/triage.db, partners.csv, config.toml")
+    click.echo("  in/ the mails, out/ the answers, triage.log, var/, partners.csv, config.toml")
     command = f"{_program()} --config {folder}/config.toml"
     for words, shown in (
         ("log", "the log, readably"),
@@ -144,7 +146,7 @@ def _account(folder: Path, samples: list[Sample], taken: list[bytes]) -> None:
         rows = tx.tickets.select(limit=100)
     store.close()
     _title("The tickets and their clocks")
-    click.echo(report.ticket_table(rows))
+    click.echo(report.ticket_table(rows, width=_width()))
     to_staff = [raw for raw in taken if "lead@vendor.example" in _header(raw, "To")]
     for raw in to_staff:
         _title(f"To staff: {_header(raw, 'Subject')}")
@@ -165,17 +167,17 @@ def _one(number: int, raw: bytes, known: Any, reply: bytes | None) -> None:
         for key in ("kind", "language", "request_type", "service", "severity")
         if reading.get(key)
     )
-    click.echo(f"\n  read as   {labels or known.kind}")
+    click.echo("\n" + _said("read as", labels or known.kind))
     because = _because(reading.get("evidence", []))
     if because:
-        click.echo(f"  because   {'; '.join(because)}")
+        click.echo(_said("because", "; ".join(because)))
     colour: Callable[[str], str | None] = {"ready": "green", "waiting": "yellow"}.get
     decided = f"{reading.get('state', 'handled')} ({', '.join(reading.get('reasons', []))}), filed in {known.folder}"
-    click.secho(f"  decided   {decided}", fg=colour(known.folder, "cyan"))  # type: ignore[call-arg]
+    click.secho(_said("decided", decided), fg=colour(known.folder, "cyan"))  # type: ignore[call-arg]
     if reply is None:
         click.echo("  no reply")
         return
-    click.echo(f"  replied   {_header(reply, 'Subject')}\n")
+    click.echo(_said("replied", _header(reply, "Subject")) + "\n")
     click.echo(_indented(_text(reply).strip(), "  | "))
 
 
@@ -183,8 +185,8 @@ def _because(evidence: list[list[str]]) -> list[str]:
     """The words that led to the labels, label by label, with the clause where there is one."""
     shown: dict[str, list[str]] = {}
     for rule, clause, words in evidence:
-        label = next((one for one in _TELLING if f".{one}." in f".{rule}."), "" if clause == "reading" else "sender")
-        if label and words != "absent" and len(shown.setdefault(label, [])) < 3:
+        label = next((one for one in _TELLING if f".{one}." in f".{rule}."), "" if clause == "reading" else "rules")
+        if label and not rule.startswith("learned.") and words != "absent" and len(shown.setdefault(label, [])) < 3:
             shown[label].append(f'"{words}"' + (f" ({clause})" if clause != "reading" else ""))
     missing = [rule.removeprefix("required.") for rule, _, words in evidence if words == "absent"]
     lines = [f"{label} {', '.join(dict.fromkeys(words))}" for label, words in shown.items() if words]
@@ -192,8 +194,21 @@ def _because(evidence: list[list[str]]) -> list[str]:
 
 
 def _title(text: str) -> None:
-    click.secho(f"\n{text}", bold=True)
-    click.echo("-" * min(len(text), 100))
+    lines = textwrap.wrap(text, _width())
+    click.secho("\n" + "\n".join(lines), bold=True)
+    click.echo("-" * max(map(len, lines)))
+
+
+def _said(word: str, text: str) -> str:
+    """A word in the margin and what it introduces, as wide as the terminal."""
+    margin = " " * 12
+    return textwrap.fill(
+        text, _width(), initial_indent=f"  {word:<10}", subsequent_indent=margin, break_on_hyphens=False
+    )
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size((100, 24)).columns, 100) if sys.stdout.isatty() else 100
 
 
 def _header(raw: bytes, name: str) -> str:
@@ -218,4 +233,9 @@ def _beginning(text: str, lines: int = 8) -> str:
 
 
 def _indented(text: str, mark: str) -> str:
-    return "\n".join((mark + line).rstrip() for line in text.rstrip().split("\n"))
+    room = _width() - len(mark)
+    lines = (
+        textwrap.wrap(line, room, break_on_hyphens=False, subsequent_indent="  " if line[:2] == "- " else "") or [""]
+        for line in text.rstrip().split("\n")
+    )
+    return "\n".join((mark + line).rstrip() for wrapped in lines for line in wrapped)
