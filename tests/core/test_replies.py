@@ -106,15 +106,19 @@ def test_faulty_templates_are_told_with_their_file(rules: Rules) -> None:
     texts["es"]["accepted"] = "Subject: x\n\n{% if %}"
     texts["en"]["several"] = "Subject: x\n\n{% if not vendor %}never{% endif %}"
     texts["en"]["nonsense"] = "Subject: x\n\ny"
+    texts["en"]["remainder"] = "Subject: x\n\ny"
     texts["en"]["split"] = "no subject"
+    texts["es"]["split"] = "Subject: x\n\n{% for one in range(30000) %}{{ vendor }}{% endfor %}"
     del texts["es"]["stranger"]
     faults = [str(fault) for fault in check_templates(rules.pack.model_copy(update={"replies": texts}))]
     for said in (
-        "replies/en/accepted.txt: unknown variable deu",
+        "replies/en/accepted.txt: line 3: unknown variable 'deu'; did you mean 'due'?",
         "replies/es/accepted.txt: line 3",
         "replies/en/several.txt: would go out empty",
-        "replies/en/nonsense.txt: no reply has this name",
+        "replies/en/nonsense.txt: no reply has this name; known are accepted",
+        "replies/en/remainder.txt: no reply has this name; did you mean 'reminder'?",
         "replies/en/split.txt: line 1: must be 'Subject: ...'",
+        "replies/es/split.txt: would be longer than 100,000 characters",
         "replies/es/stranger.txt: is missing",
     ):
         assert any(fault.startswith(said) for fault in faults), said

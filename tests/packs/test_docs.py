@@ -12,6 +12,7 @@ import pytest
 from triage.adapters.examples import Example, Expected, Given
 from triage.adapters.pack_files import SINGLE, TABLES, WORD_TABLES
 from triage.adapters.packs import clause_table
+from triage.core import replies
 from triage.core.pack import CHECKS, Entry, Holidays, Learned, Manifest, Pack
 
 DOC = Path(__file__).parents[2] / "docs" / "rules.md"
@@ -53,6 +54,12 @@ def test_every_table_and_check_is_explained() -> None:
         assert f"[[{table}]]" in text
     for check, meaning in CHECKS.items():
         assert f"`{check}` ({meaning})" in text
+
+
+def test_every_text_and_every_word_that_it_may_name_is_explained(navixy: Pack) -> None:
+    text = DOC.read_text(encoding="utf-8")
+    names = (*replies.TO_PARTNERS, *replies.TO_STAFF, replies.MOMENT, *replies.variables(navixy))
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_the_lines_of_the_cookbook_are_toml() -> None:

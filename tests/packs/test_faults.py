@@ -56,6 +56,18 @@ def test_the_unspoiled_copy_has_no_fault(folder: Path) -> None:
         ("calendars.toml", 'zone = "UTC"', 'zone = "UTC"\nholidays = [{contry = "ES"}]', "holidays[1].contry", "did you mean 'co"),
         ("calendars.toml", 'zone = "UTC"', 'zone = "UTC"\ndays_off = ["2026-01-01"]', "days_off[1]", "a date, 2026-01-31, without"),
         ("calendars.toml", 'zone = "UTC"', 'zone = "UTC"\ndays_on = {2026-13-01 = []}', "days_on.2026-13-01", "month must be"),
+        ("calendars.toml", 'zone = "UTC"', 'zone = "UTC"\ndays_on = {xmas = []}', "days_on.xmas", "should be a date, 2026-01-31"),
+        ("calendars.toml", 'mon = ["05:00-13:00"]', 'mon = ["22:00-06:00"]', "windows.mon", "goes on into tue, where 05:00-13:00"),
+        ("calendars.toml", 'zone = "UTC"', 'zone = "Mars/Olympus"', "zone", "no IANA time zone; nothing known is like it"),
+        ("severities.toml", "rank = 2", "rank = 1", "rank", "found 1, which is that of '1'; which of the two is the graver?"),
+        ("severities.toml", "rank = 1", "rank = 0", "rank", "should be at least 1"),
+        ("services.toml", 'documentation = "https:', 'documentation = "www:', "documentation", "should be the address of a page"),
+        ("fields.toml", 'reader = "evidence"', 'reader = "forms"', "reader", 'no [[form]] has the signal "field.evidence"'),
+        ("policy.toml", 'digest_at = "05:30"', 'digest_at = "13:00"', "digest_at", "nobody works then or later"),
+        ("policy.toml", "remind_after_days = 3", "remind_after_days = 10", "remind_after_days", "or nobody is reminded"),
+        ("policy.toml", "kind = 0.5", "kind = 50", "kind", "should be at most 1"),
+        ("pack.toml", "title =", 'replies_of = ["acme"]\ntitle =', "replies_of", "is this pack itself"),
+        ("pack.toml", "title =", 'words_of = { acme = ["kind"] }\ntitle =', "words_of.acme", "is this pack itself"),
         ("policy.toml", 'calendar = "weekdays"', 'calendar = "weekday"', "calendar", "did you mean 'weekdays'?"),
         ("policy.toml", "remind_after_days", "remind_after_day", "remind_after_day", "did you mean 'remind_after_days'?"),
         ("policy.toml", "ask_at_most = 2", "ask_at_most = -1", "ask_at_most", "should be at least 0"),
@@ -86,6 +98,25 @@ def test_all_faults_of_all_files_are_told_at_once(spoil: Spoil, folder: Path) ->
     spoil("services.toml", 'clause = "table_api"', 'clause = "nowhere"')
     faults = spoil("calendars.toml", 'zone = "UTC"', 'zone = "Mars"')
     assert {fault.file for fault in faults} == {"acme/targets.toml", "acme/services.toml", "acme/calendars.toml"}
+
+
+def test_faults_of_texts_are_told_beside_those_of_entries(spoil: Spoil, folder: Path) -> None:
+    shutil.copytree(packs.shipped_rules() / "navixy" / "replies", folder / "replies")
+    spoil("replies/es/accepted.txt", "{{ due }}", "{{ duee }}")
+    faults = spoil("targets.toml", "hours = 2", 'hours = "two"')
+    assert {fault.file for fault in faults} == {"acme/targets.toml", "acme/replies/es/accepted.txt"}
+
+
+@pytest.mark.parametrize("file", ["clauses.toml", "services.toml", "fields.toml"])
+def test_a_chapter_that_cannot_be_read_is_told_once_and_not_by_all_that_name_it(spoil: Spoil, file: str) -> None:
+    (fault,) = spoil(file, "", "\n[[broken\n")
+    assert (fault.file, "is not TOML" in fault.message) == (f"acme/{file}", True)
+
+
+def test_a_chapter_that_is_missing_is_told_once(folder: Path) -> None:
+    (folder / "clauses.toml").unlink()
+    (fault,) = faults_of(folder)
+    assert (fault.file, fault.key) == ("acme/clauses.toml", "[[clause]]")
 
 
 def test_a_broken_entry_is_not_told_again_by_those_that_refer_to_it(spoil: Spoil) -> None:

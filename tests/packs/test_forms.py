@@ -33,6 +33,8 @@ def test_a_form_with_bounds_may_be_used(pattern: str) -> None:
         (r"(?:(?:[a-z]{1,20}){1,5}a){1,12}x", "repeat directly inside a repeat"),
         (r"(?:[a-z]{1,20}a){1,12}x", "takes too long"),
         (r"\w{1,300}\w{1,300}\w{1,300}x", "takes too long"),
+        (r"(?:q|qq){1,12}(?:q|qq){1,12}(?:q|qq){1,12}y", "takes too long"),
+        (r"[qz]{0,300}q{0,300}z{0,300}!", "takes too long"),
         (r"(a)\1", "refers back"),
         (r"a?", "fits an empty text"),
         (r"(", "is not a regular expression"),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 _parser: Any = re._parser  # type: ignore[attr-defined]  # the only place where the parsed form can be seen
@@ -18,6 +19,8 @@ _parser: Any = re._parser  # type: ignore[attr-defined]  # the only place where 
 LONGEST_REPEAT = 1000  # of one character or class
 MOST_ROUNDS = 12  # of a repeat that has variable repeats inside
 _LENGTHS = (*range(8, 46, 6), 90, 400)  # of the lines that are tried
+_OWN_LENGTHS = (12, 18, 24, 32, 90, 400)
+_MOST_LITERALS = 12  # of an expression's own characters that are tried
 _SLOW_SECONDS = 0.004  # for one line; a good form needs some hundred-thousandths
 
 
@@ -36,7 +39,7 @@ def fault(pattern: str, ignore_case: bool = True) -> str:
     wrong = _unsafe(parsed, False)
     if wrong:
         return wrong
-    if _slow(compiled):
+    if _slow(compiled, _own_lines(parsed)):
         return "takes too long on long lines of one character; give its repeats smaller bounds or clearer beginnings"
     return ""
 
@@ -94,8 +97,8 @@ def _has_variable_repeat(steps: Any) -> bool:
     return False
 
 
-def _slow(compiled: re.Pattern[str]) -> bool:
-    return any(_slow_on(compiled, line) for line in _lines())
+def _slow(compiled: re.Pattern[str], own: Sequence[str]) -> bool:
+    return any(_slow_on(compiled, line) for line in (*_lines(), *own))
 
 
 def _slow_on(compiled: re.Pattern[str], line: str) -> bool:
@@ -107,6 +110,29 @@ def _slow_on(compiled: re.Pattern[str], line: str) -> bool:
         if time.thread_time() - began < _SLOW_SECONDS:
             return False
     return True
+
+
+def _own_lines(parsed: Any) -> Sequence[str]:
+    """Lines of the characters that the expression itself names: on these it may try longest."""
+    named = list(dict.fromkeys(_literals(parsed)))[:_MOST_LITERALS]
+    seeds = [*named, *(first + second for first, second in pairwise(named))]
+    return tuple((seed * length)[:length] for length in _OWN_LENGTHS for seed in seeds)
+
+
+def _literals(steps: Any) -> Iterator[str]:
+    for operation, argument in steps:
+        name = str(operation)
+        if name == "LITERAL":
+            yield chr(argument)
+        elif name == "IN":
+            yield from (chr(value) for kind, value in argument if str(kind) == "LITERAL")
+        elif name.endswith("_REPEAT"):
+            yield from _literals(argument[2])
+        elif name == "SUBPATTERN":
+            yield from _literals(argument[3])
+        elif name == "BRANCH":
+            for branch in argument[1]:
+                yield from _literals(branch)
 
 
 @cache

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from triage.adapters.form_checks import fault as form_fault
-from triage.adapters.pack_files import ANY, SIGNALS, Sheets
+from triage.adapters.pack_files import ANY, OPTIONAL, SIGNALS, Sheets
 from triage.adapters.toml_entries import nearest
 from triage.core.errors import Fault
-from triage.core.hours import window
+from triage.core.hours import DAY, DAYS, window
 from triage.core.pack import CHECKS, NONE, Calendar, RequiredField, Scope
 from triage.core.reading.phrases import PhraseError, parse
 
@@ -66,6 +68,7 @@ def check(sheets: Sheets) -> list[Fault]:
     faults = [*_unique(sheets), *_references(sheets, ids), *_texts(sheets), *_columns(sheets)]
     for calendar in sheets.entries["calendars"]:
         faults += _calendar(sheets, calendar)
+    faults += _policy(sheets)
     faults += _words(sheets, ids)
     faults += _learned(sheets, ids)
     faults += _carriers(sheets, ids)
@@ -80,9 +83,16 @@ class _Ids:
             attribute: {entry.id for entry in entries if entry.id} | sheets.broken.get(attribute, set())
             for attribute, entries in sheets.entries.items()
         }
+        self._unread = sheets.unread
 
     def of(self, attribute: str) -> set[str]:
         return self._known[attribute]
+
+    def permits(self, attribute: str, value: str, beside: Iterable[str] = ()) -> bool:
+        """Whether there is such an id. Where a whole chapter is missing, that is told, and not all that names it."""
+        known = self._known[attribute]
+        missing = not known and (self._unread or attribute not in OPTIONAL)
+        return value in known or value in beside or missing
 
 
 # ---------------------------------------------------------------- ids and references
@@ -107,19 +117,18 @@ def _references(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
     for attribute, references in _REFERENCES.items():
         for entry in sheets.entries[attribute]:
             for key, (chapter, beside) in references.items():
-                known = ids.of(chapter) | set(beside)
                 for at, value in _named(key, getattr(entry, key)):
-                    if value not in known:
-                        message = f"{value!r} is not in {chapter}; {nearest(value, known)}"
+                    if not ids.permits(chapter, value, beside):
+                        message = f"{value!r} is not in {chapter}; {nearest(value, ids.of(chapter) | set(beside))}"
                         yield sheets.place(entry).fault(at, message)
     if sheets.policy is not None:
         for key, chapter in _POLICY_REFERENCES.items():
             value = getattr(sheets.policy, key)
-            if value is not None and value not in ids.of(chapter):
+            if value is not None and not ids.permits(chapter, value):
                 message = f"{value!r} is not in {chapter}; {nearest(value, ids.of(chapter))}"
                 yield sheets.place(sheets.policy).fault(key, message)
     for entry in (*_all(sheets.rules), *_all(sheets.forms)):
-        if entry.clause not in ids.of("clauses"):
+        if not ids.permits("clauses", entry.clause):
             message = f"{entry.clause!r} is not in clauses; {nearest(entry.clause, ids.of('clauses'))}"
             yield sheets.place(entry).fault("clause", message)
 
@@ -222,6 +231,7 @@ def _calendar(sheets: Sheets, calendar: Calendar) -> Iterator[Fault]:
     days |= {f"days_on.{day}": texts for day, texts in calendar.days_on.items()}
     for key, texts in days.items():
         yield from _windows(place.fault, key, texts)
+    yield from _past_midnight(place.fault, calendar)
     for day in sorted(set(calendar.days_off) & calendar.days_on.keys()):
         yield place.fault("days_off", f"{day} is in days_on too; keep one")
     for number, holidays in enumerate(calendar.holidays, 1):
@@ -241,6 +251,27 @@ def _windows(fault: Callable[[str, str], Fault], key: str, texts: list[str]) -> 
     for (before, first), (after, second) in pairwise(spans):
         if after[0] < before[1]:
             yield fault(key, f"{first} and {second} overlap; make them one")
+
+
+def _past_midnight(fault: Callable[[str, str], Fault], calendar: Calendar) -> Iterator[Fault]:
+    """A window that goes past midnight ends before the next day's begins."""
+    windows = {str(day): texts for day, texts in calendar.windows.items()}
+    for day, following in zip(DAYS, (*DAYS[1:], DAYS[0]), strict=True):
+        late = [span for span in _spans(windows.get(day, [])) if span[0][1] > DAY]
+        for (_, end), first in late:
+            for (start, _), second in _spans(windows.get(following, [])):
+                if start < end - DAY:
+                    message = f"{first} goes on into {following}, where {second} begins before it ends; make them meet"
+                    yield fault(f"windows.{day}", message)
+
+
+def _spans(texts: Iterable[str]) -> list[tuple[tuple[timedelta, timedelta], str]]:
+    """Windows as times, those that can be read."""
+    spans = []
+    for text in texts:
+        with suppress(ValueError):
+            spans.append((window(text), text))
+    return spans
 
 
 def _zone_exists(name: str) -> bool:
@@ -264,6 +295,30 @@ def _holidays(country: str, region: str) -> str:
     return ""
 
 
+# ---------------------------------------------------------------- policy, levels
+
+
+def _policy(sheets: Sheets) -> Iterator[Fault]:
+    """Values that are right by themselves, and would never come to pass."""
+    policy = sheets.policy
+    if policy is not None and policy.remind_after_days >= policy.close_waiting_after_days:
+        message = f"found {policy.remind_after_days}; should be below close_waiting_after_days, or nobody is reminded"
+        yield sheets.place(policy).fault("remind_after_days", message)
+    calendar = next((one for one in sheets.entries["calendars"] if policy and one.id == policy.calendar), None)
+    if policy is not None and calendar is not None:
+        hours, minutes = map(int, policy.digest_at.split(":"))
+        ends = [span[1] for texts in calendar.windows.values() for span, _ in _spans(texts)]
+        if ends and max(ends) <= timedelta(hours=hours, minutes=minutes):
+            message = f"found {policy.digest_at!r}; nobody works then or later on any day of {calendar.id!r}"
+            yield sheets.place(policy).fault("digest_at", message)
+    ranks: dict[int, Any] = {}
+    for severity in sheets.entries["severities"]:
+        other = ranks.setdefault(severity.rank, severity)
+        if other is not severity:
+            message = f"found {severity.rank}, which is that of {other.id!r}; which of the two is the graver?"
+            yield sheets.place(severity).fault("rank", message)
+
+
 # ---------------------------------------------------------------- words
 
 
@@ -281,6 +336,11 @@ def _words(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
         wrong = form_fault(form.pattern, form.ignore_case)
         if wrong:
             yield place.fault("pattern", wrong)
+    sought = {entry.signal for entry in (*_all(sheets.forms), *_all(sheets.rules))}
+    for one in sheets.entries["fields"]:
+        if one.reader == "forms" and f"field.{one.id}" not in sought and not sheets.unread:
+            message = f'no [[form]] has the signal "field.{one.id}", so it would be asked for and never found; add one'
+            yield sheets.place(one).fault("reader", message)
 
 
 def _learned(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
@@ -314,7 +374,7 @@ def _signal(signal: str, fault: Callable[[str, str], Fault], ids: _Ids) -> Itera
     elif family in SIGNALS:
         chapter, beside = SIGNALS[family]
         known = ids.of(chapter) | set(beside)
-        if value not in known:
+        if not ids.permits(chapter, value, beside):
             yield fault("signal", f"{signal!r}: {value!r} is not in {chapter}; {nearest(value, known)}")
 
 
@@ -356,7 +416,7 @@ def _no_value(sheets: Sheets, ids: _Ids, name: str) -> str:
         return f"{chapter} has no key {rest!r}; {nearest(rest, type(entry).model_fields)}"
     if chapter not in sheets.entries:
         return f"there is no chapter {chapter!r}; {nearest(chapter, [*sheets.entries, *single])}"
-    if rest in ids.of(chapter):
+    if ids.permits(chapter, rest):
         return ""
     owner, _, key = rest.rpartition(".")
     if owner in ids.of(chapter):

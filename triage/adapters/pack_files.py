@@ -68,7 +68,7 @@ SIGNALS: dict[str, tuple[str, tuple[str, ...]]] = {
     "deployment": ("deployments", ()),
     "field": ("fields", ()),
 }
-_OPTIONAL = ("scopes", "fields")
+OPTIONAL = ("scopes", "fields")  # chapters that a pack may do without
 
 
 @dataclass(slots=True)
@@ -87,6 +87,7 @@ class Sheets:
     replies: dict[str, dict[str, str]] = field(default_factory=dict)
     places: dict[int, Place] = field(default_factory=dict)  # by the identity of the entry
     broken: dict[str, set[str]] = field(default_factory=dict)  # attribute -> ids of entries with faults
+    unread: bool = False  # a file is no TOML at all: what it holds is not missing
     faults: list[Fault] = field(default_factory=list)
 
     def place(self, entry: object) -> Place:
@@ -104,10 +105,11 @@ def read(folder: Path) -> Sheets:
     for path in sorted(folder.glob("*.toml")):
         if path.name != MANIFEST:
             _chapter(sheets, path)
-    if sheets.policy is None and "policy" not in sheets.broken:
+    if sheets.policy is None and "policy" not in sheets.broken and not sheets.unread:
         sheets.faults.append(Fault("policy.toml", "[policy]", "is missing; a pack needs one, at least with `calendar`"))
     for table, (attribute, _) in TABLES.items():
-        if not sheets.entries[attribute] and not sheets.broken.get(attribute) and attribute not in _OPTIONAL:
+        there = sheets.entries[attribute] or sheets.broken.get(attribute) or sheets.unread
+        if not there and attribute not in OPTIONAL:
             sheets.faults.append(Fault(f"{attribute}.toml", f"[[{table}]]", "is missing; a pack needs at least one"))
     _words(sheets)
     _learned(sheets)
@@ -133,6 +135,7 @@ def _chapter(sheets: Sheets, path: Path) -> None:
     shown = path.name
     raw, text, faults = read_toml(path, shown)
     sheets.faults += faults
+    sheets.unread |= bool(faults)
     for name, value in raw.items():
         if name in SINGLE:
             _single(sheets, shown, name, value)
@@ -185,6 +188,8 @@ def _words(sheets: Sheets) -> None:
 
 def _shared_words(sheets: Sheets, other: str, chapters: list[str], languages: list[str]) -> None:
     """Words of another pack that stands beside this one."""
+    if _is_itself(sheets, other, f"words_of.{other}"):
+        return
     folder = sheets.folder.resolve().parent / other
     known = {path.stem for path in folder.glob("words/*/*.toml")}
     for chapter in chapters:
@@ -204,6 +209,7 @@ def _word_file(sheets: Sheets, language: str, path: Path, shown: str, shared: bo
     forms: list[Form] = sheets.forms.setdefault(language, [])
     raw, text, faults = read_toml(path, shown)
     sheets.faults += faults
+    sheets.unread |= bool(faults)
     for name, value in raw.items():
         model = WORD_TABLES.get(name)
         if model is None:
@@ -229,6 +235,14 @@ def _serves(signal: str, sheets: Sheets) -> bool:
     return value in beside or any(entry.id == value for entry in sheets.entries[chapter])
 
 
+def _is_itself(sheets: Sheets, other: str, key: str) -> bool:
+    """Whether a pack names itself as the one from which it takes something. Then that is told."""
+    itself = (sheets.folder.resolve().parent / other).resolve() == sheets.folder.resolve()
+    if itself:
+        sheets.faults.append(Place(MANIFEST, key).fault("", f"{other!r} is this pack itself; name another, or none"))
+    return itself
+
+
 def _learned(sheets: Sheets) -> None:
     """model/<label>.json, which training writes: taken as it is, apart from its outline."""
     for path in sorted((sheets.folder / "model").glob("*.json")):
@@ -251,6 +265,8 @@ def _replies(sheets: Sheets) -> None:
             hint = nearest(part.name, sheets.languages)
             sheets.faults.append(Fault(f"replies/{part.name}", "", f"no language of this pack; {hint}"))
     for other in sheets.manifest.replies_of if sheets.manifest else ():
+        if _is_itself(sheets, other, "replies_of"):
+            continue
         shared = sheets.folder.resolve().parent / other / "replies"
         if not shared.is_dir():
             where = Place(MANIFEST, "replies_of")

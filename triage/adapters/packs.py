@@ -49,6 +49,8 @@ def load(folder: Path) -> Pack:
     sheets = read(folder)
     faults = [*sheets.faults, *check(sheets)]
     if sheets.faults:  # some entries cannot even be read: what is made of all of them cannot be looked at
+        if sheets.manifest is not None:
+            faults += _reply_faults(assemble(sheets, {}), sheets, fill=False)
         raise PackError(_in_order(faults, folder))
     words = {
         language: Words.model_construct(rule=sheets.rules[language], form=sheets.forms[language])
@@ -121,11 +123,11 @@ def _version(folder: Path) -> tuple[Version, str]:
 # ---------------------------------------------------------------- faults
 
 
-def _reply_faults(pack: Pack, sheets: Sheets) -> Sequence[Fault]:
+def _reply_faults(pack: Pack, sheets: Sheets, *, fill: bool = True) -> Sequence[Fault]:
     """The templates are checked by the module that renders them; a pack without replies has nothing to check."""
     if not sheets.replies or find_spec("triage.core.replies") is None:
         return ()
-    faults: Sequence[Fault] = import_module("triage.core.replies").check_templates(pack)
+    faults: Sequence[Fault] = import_module("triage.core.replies").check_templates(pack, fill=fill)
     return faults
 
 

@@ -22,6 +22,7 @@ from triage.core.errors import Fault
 from triage.core.pack import Entry
 
 _MOST_BYTES = 4_000_000  # of one file of a pack
+_TOO_MANY = 100  # names that nobody reads, such as all time zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def nearest(found: str, known: Iterable[str]) -> str:
         return f"did you mean {close[0]!r}?"
     if not names:
         return "none is known"
+    if len(names) > _TOO_MANY:
+        return "nothing known is like it"
     return "known: " + ", ".join(names[:20]) + (" ..." if len(names) > 20 else "")
 
 
@@ -139,7 +142,7 @@ def _right(kind: str, context: Mapping[str, Any], found: Any) -> str:
     if kind in ("dict_type", "model_type"):
         return "should be a table"
     if kind == "value_error":
-        return f"should be right in itself: {context.get('error')}"
+        return str(context.get("error"))
     bounds = {
         "greater_than": "above",
         "greater_than_equal": "at least",

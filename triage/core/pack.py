@@ -13,16 +13,34 @@ from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 Id = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$"),
 ]
-DayOfYear = Annotated[
-    date, BeforeValidator(lambda value: date.fromisoformat(value) if isinstance(value, str) else value)
-]
+
+
+def _day(value: object) -> object:
+    """A key of a table is a text, also where it is a date."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"should be a date, 2026-01-31 ({error})") from error
+
+
+def _page(value: str) -> str:
+    if value and not value.startswith(("https://", "http://")):
+        raise ValueError("should be the address of a page, https://...")
+    return value
+
+
+DayOfYear = Annotated[date, BeforeValidator(_day)]
+Page = Annotated[str, AfterValidator(_page)]  # "" for none
+Confidence = Annotated[float, Field(ge=0, le=1)]
 Texts = dict[str, str]  # language id -> words
 NONE = "none"  # the service of a mail that falls under no row; in a list of scopes: nothing is out of scope
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -94,7 +112,7 @@ class Deployment(Entry):
 
 class Severity(Entry):
     id: Id
-    rank: int  # 1 is the gravest
+    rank: int = Field(ge=1)  # 1 is the gravest
     names: Texts
     clause: Id
 
@@ -133,7 +151,7 @@ class Service(Entry):
     names: Texts
     cells: dict[Id, Id]  # column -> cell
     notes: dict[Id, Texts] = {}  # column -> a footnote of the row, a paragraph of the reply there
-    documentation: str = ""
+    documentation: Page = ""
     clause: Id
 
 
@@ -213,12 +231,12 @@ class Policy(Entry):
 class Unsure(Entry):
     """Below which confidence (0 to 1) a reading is not acted upon, and what is done then."""
 
-    kind: float = 0.5
-    questions: float = 0.5  # below: treated as one question
-    missing: float = 0.5  # a field read as absent below this is not asked for
-    out_of_scope: float = 0.6  # below: not said to the partner
-    service: float = 0.35  # below: flagged "unsure" for staff
-    severity: float = 0.0
+    kind: Confidence = 0.5
+    questions: Confidence = 0.5  # below: treated as one question
+    missing: Confidence = 0.5  # a field read as absent below this is not asked for
+    out_of_scope: Confidence = 0.6  # below: not said to the partner
+    service: Confidence = 0.35  # below: flagged "unsure" for staff
+    severity: Confidence = 0.0
 
 
 class WordRule(Entry):
@@ -282,7 +300,7 @@ class Manifest(Entry):
     words_of: dict[Id, list[Id]] = {}
     # Packs beside this one, whose reply texts hold where this has none of its own; a later one before an earlier one.
     replies_of: list[Id] = []
-    regulations: str = ""  # where the regulations are published
+    regulations: Page = ""  # where the regulations are published
     signature: Texts = {}
 
 

@@ -9,6 +9,7 @@ The ticket's number is not known before the ticket is stored: `TICKET` stands fo
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -89,6 +90,7 @@ MOMENT = "moment"  # how a time is written: a template without a subject
 
 _BETWEEN_LANGUAGES = "\n\n" + "-" * 40 + "\n\n"
 _LONGEST_QUESTION = 400
+_LONGEST_TEXT = 100_000  # characters of a reply; more is a mistake in its template
 _NAME = re.compile(r"[^\W\d_]+(?:[ .'’-]{1,2}[^\W\d_]+){0,3}\.?")
 _MOMENT_KEYS = ("weekday", "day", "month", "year", "hour", "minute")
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
@@ -103,11 +105,14 @@ def write(rules: Rules, template: str, languages: Sequence[str], to: str, facts:
     return Reply(to, one_line(parts[0][0], 250, keep=TICKET), text, to_html(text), "+".join(languages), template)
 
 
-def check_templates(pack: Pack) -> list[Fault]:
-    """Every fault in the texts of a pack: missing, not valid, an unknown variable, empty when it goes out."""
+def check_templates(pack: Pack, *, fill: bool = True) -> list[Fault]:
+    """Every fault in the texts of a pack: missing, not valid, an unknown variable, empty when it goes out.
+
+    `fill=False` for a pack with broken entries: its texts are read, but not filled in.
+    """
     faults: list[Fault] = []
     first = pack.manifest.languages[0]
-    known = set(_context(pack, first, Facts()))
+    known = variables(pack)
     for language in pack.manifest.languages:
         texts = pack.replies.get(language, {})
         wanted = (*TO_PARTNERS, MOMENT, *(TO_STAFF if language == first else ()))
@@ -116,23 +121,33 @@ def check_templates(pack: Pack) -> list[Fault]:
             if name not in texts:
                 faults.append(Fault(file, "", "is missing: every reply needs a text in each language of the pack"))
                 continue
-            faults += _template_faults(pack, language, name, file, set(_MOMENT_KEYS) if name == MOMENT else known)
-        for name in sorted(set(texts) - {*TO_PARTNERS, *TO_STAFF, MOMENT}):
-            faults.append(
-                Fault(f"replies/{language}/{name}.txt", "", "no reply has this name; known are " + ", ".join(wanted))
-            )
+            faults += _template_faults(pack, language, name, file, set(_MOMENT_KEYS) if name == MOMENT else known, fill)
+        names = (*TO_PARTNERS, *TO_STAFF, MOMENT)
+        for name in sorted(set(texts) - set(names)):
+            close = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {close[0]!r}?" if close else "known are " + ", ".join(names)
+            faults.append(Fault(f"replies/{language}/{name}.txt", "", f"no reply has this name; {hint}"))
     return faults
 
 
-def _template_faults(pack: Pack, language: str, name: str, file: str, known: set[str]) -> Iterator[Fault]:
+def variables(pack: Pack) -> set[str]:
+    """What a text may name."""
+    return set(_context(pack, pack.manifest.languages[0], Facts()))
+
+
+def _template_faults(pack: Pack, language: str, name: str, file: str, known: set[str], fill: bool) -> Iterator[Fault]:
     source = pack.replies[language][name]
     try:
         unknown = meta.find_undeclared_variables(_ENVIRONMENT.parse(source)) - known
     except TemplateError as error:
         yield Fault(file, f"line {getattr(error, 'lineno', 1)}", str(error.message))
         return
+    for one in sorted(unknown):
+        line = source[: source.find(one)].count("\n") + 1
+        close = difflib.get_close_matches(one, sorted(known), 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
+        yield Fault(file, f"line {line}", f"unknown variable {one!r}; {hint}")
     if unknown:
-        yield Fault(file, "", f"unknown variable {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
         return
     if name == MOMENT:
         if not _moment(pack, language, datetime(2026, 1, 31, 8, tzinfo=UTC)).strip():
@@ -141,7 +156,7 @@ def _template_faults(pack: Pack, language: str, name: str, file: str, known: set
     if not source.startswith("Subject:"):
         yield Fault(file, "line 1", "must be 'Subject: ...', then a blank line, then the text")
         return
-    for facts in _samples(pack):
+    for facts in _samples(pack) if fill else ():
         try:
             subject, body = _rendered(pack, name, language, facts)
         except (
@@ -154,6 +169,9 @@ def _template_faults(pack: Pack, language: str, name: str, file: str, known: set
             AttributeError,
         ) as error:
             yield Fault(file, "", f"cannot be filled in: {error}")
+            return
+        if len(body) > _LONGEST_TEXT:
+            yield Fault(file, "", f"would be longer than {_LONGEST_TEXT:,} characters")
             return
         if not subject.strip() or not body.strip():
             yield Fault(file, "", "would go out empty")
