@@ -8,6 +8,7 @@ import os
 import pickle
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from triage.adapters import packs, readers
 from triage.adapters.readers import Job, Read, Readers
+from triage.core import threads
 from triage.core.errors import Temporary
 from triage.core.model import Desk, Email, Label, Reading
 from triage.core.pack import Pack
@@ -33,8 +35,8 @@ def misbehaving(pack: Pack, desk: Desk) -> Read:
     """Does as a mail's subject says."""
     good = readers.reader(pack, desk)
 
-    def work(raw: bytes, received: datetime | None) -> tuple[Email, Reading]:
-        email, reading = good(raw, received)
+    def work(raw: bytes, received: datetime | None, made: frozenset[str] = frozenset(), /) -> tuple[Email, Reading]:
+        email, reading = good(raw, received, made)
         match email.subject:
             case "hang":
                 while True:
@@ -56,6 +58,8 @@ def misbehaving(pack: Pack, desk: Desk) -> Read:
                 email = Email(subject=Path("/proc/self/environ").read_text())
             case "open":
                 email = Email(subject=",".join(os.readlink(f"/proc/self/fd/{fd}") for fd in _open()))
+            case "key":
+                email = Email(subject=(desk.key + b"".join(desk.old_keys)).hex() or "none")
             case "write":
                 Path(f"/tmp/triage-test-{os.getpid()}").write_text("x")
             case "code":
@@ -133,6 +137,21 @@ def test_whatever_else_it_does_fails_alone(
 ) -> None:
     assert read(two, "before", how, "after") == [(0, "before"), (1, failure), (2, "after")]
     assert "taken over" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_reader_has_no_key_and_knows_our_message_ids_all_the_same(count: int) -> None:
+    desk = replace(DESK, old_keys=(b"o" * 32,))
+    some = Readers(PACK, desk, count, GUARD, misbehaving)
+    ours = threads.message_id(replace(desk, key=b"o" * 32), "1001", "seed")  # before a rotation of the key
+    forged = threads.message_id(replace(desk, key=b"f" * 32), "1001", "seed")
+    jobs = [Job(n, mail("Why?").replace(b"<Why?@x>", one.encode()), AT) for n, one in enumerate((ours, forged))]
+    try:
+        assert read(some, "key") == [(0, "none")]
+        kinds = [done.reading.kind.value for done in some.read(jobs) if done.reading]
+    finally:
+        some.close()
+    assert kinds[0] == "loop" != kinds[1]
 
 
 def test_a_reader_has_no_password_of_the_environment(two: Readers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,9 @@
 A reader process holds the pack and turns bytes into an Email and its Reading; it touches neither mailbox nor
 database. Whatever happens to it (a hang, a crash, no memory) is the failure of the one mail it had in hand.
 
-It is treated as if a mail could take it over: it is started without the passwords of the environment and without our
-connections, may write no file and take no more than its share of memory, and what it sends back may be made of our
-nouns only.
+It is treated as if a mail could take it over: it is started without the passwords of the environment, without our
+connections and without our key (it is told which of the Message-IDs in a mail are ours), may write no file and take no
+more than its share of memory, and what it sends back may be made of our nouns only.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
 
-from triage.core import model
+from triage.core import model, threads
 from triage.core.errors import Temporary
 from triage.core.model import Desk, Email, Reading
 from triage.core.pack import Pack
@@ -41,9 +41,19 @@ _ALONE_SECONDS = 30  # beyond the limit for a mail: then a reader that nobody en
 _MEMORY = 3_000_000_000  # bytes of addresses that a reader may use
 _SECRET_NAMES = ("PASSWORD", "PASSFILE", "SECRET", "TOKEN", "CREDENTIAL", "TRIAGE_")
 _PRELOADED = ["triage.adapters.readers", "triage.adapters.mime", "triage.core.reading.read"]
+_Sent = tuple[bytes, datetime | None, frozenset[str]]
 _LONGEST_ANSWER = 200_000_000  # bytes
 _PLAIN = {("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta"), ("builtins", "frozenset")}
-Read = Callable[[bytes, datetime | None], tuple[Email, Reading]]
+
+
+class Read(Protocol):
+    """The work: a mail, when it came, and which of the Message-IDs in it are ours."""
+
+    def __call__(
+        self, raw: bytes, received: datetime | None, made: frozenset[str] = ..., /
+    ) -> tuple[Email, Reading]: ...
+
+
 Make = Callable[[Pack, Desk], Read]
 
 
@@ -54,6 +64,7 @@ class Job:
     key: int
     raw: bytes
     received: datetime | None
+    made: frozenset[str] = frozenset()  # Message-IDs in it that are ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +83,9 @@ def reader(pack: Pack, desk: Desk) -> Read:
     from triage.core import authenticity
     from triage.core.reading.read import read
 
-    def work(raw: bytes, received: datetime | None) -> tuple[Email, Reading]:
+    def work(raw: bytes, received: datetime | None, made: frozenset[str] = frozenset(), /) -> tuple[Email, Reading]:
         email = authenticity.author(parse(raw, received), desk.trust)
-        return email, read(email, pack, desk)
+        return email, read(email, pack, replace(desk, made=made) if made else desk)
 
     return work
 
@@ -84,7 +95,8 @@ class Readers:
 
     def __init__(self, pack: Pack, desk: Desk, count: int, seconds: float, make: Make = reader) -> None:
         """`seconds` for each mail. `make` makes the work, in the reader's process; tests hand in worse ones."""
-        self._pack, self._desk, self._count, self._seconds, self._make = pack, desk, count, seconds, make
+        self._pack, self._count, self._seconds, self._make = pack, count, seconds, make
+        self._ours, self._desk = desk, replace(desk, key=b"", old_keys=())
         self._children: list[_Child] = []
         self._here: Read | None = None
         if count:
@@ -95,12 +107,13 @@ class Readers:
 
         Raises Temporary when no reader can be started.
         """
+        told = (replace(job, made=threads.made(job.raw, self._ours)) for job in jobs)
         if not self._count:
-            yield from (self._alone(job) for job in jobs)
+            yield from (self._alone(job) for job in told)
             return
         self.start()
         try:
-            yield from self._in_order(iter(jobs))
+            yield from self._in_order(told)
         finally:
             if any(child.jobs for child in self._children):
                 self.close()  # nobody waits for these answers: they must not be taken for those to later jobs
@@ -234,7 +247,7 @@ class _Child:
 
     def _send(self, job: Job) -> None:
         with contextlib.suppress(OSError):  # it is gone: taking its answer says so
-            self.pipe.send((job.raw, job.received))
+            self.pipe.send((job.raw, job.received, job.made))
 
 
 class _Answer(pickle.Unpickler):
@@ -273,19 +286,18 @@ def _serve(pipe: Connection, pack: Pack, desk: Desk, seconds: float, make: Make)
     work = make(pack, desk)
     with contextlib.suppress(Exception):  # what is made for the first mail only is made before any waits
         work(_FIRST_MAIL, None)
-    waiting: queue.SimpleQueue[tuple[bytes, datetime | None] | None] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[_Sent | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, waiting), daemon=True).start()
     _confine()
     pipe.send_bytes(pickle.dumps("ready"))
     while (job := waiting.get()) is not None:
-        raw, received = job
         signal.alarm(int(seconds) + _ALONE_SECONDS)  # a daemon that was killed ends nobody
-        done = _done(work, Job(0, raw, received))
+        done = _done(work, Job(0, *job))
         signal.alarm(0)
         pipe.send_bytes(pickle.dumps((done.email, done.reading, done.failure), pickle.HIGHEST_PROTOCOL))
 
 
-def _listen(pipe: Connection, waiting: queue.SimpleQueue[tuple[bytes, datetime | None] | None]) -> None:
+def _listen(pipe: Connection, waiting: queue.SimpleQueue[_Sent | None]) -> None:
     """Take every job at once, whatever is being read: who sends it never waits, so neither side waits for the other."""
     while True:
         try:
@@ -307,7 +319,7 @@ def _confine() -> None:
 
 def _done(work: Read, job: Job) -> Done:
     try:
-        email, reading = work(job.raw, job.received)
+        email, reading = work(job.raw, job.received, job.made)
     except Exception as error:  # one mail: whatever it does to the readers is its own failure
         return Done(job.key, None, None, f"reading failed: {type(error).__name__}")
     return Done(job.key, email, reading)

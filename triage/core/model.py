@@ -95,6 +95,7 @@ class Desk:
     own_lists: tuple[str, ...] = ()  # List-Ids of the vendor's own mailing group (decision 25)
     key: bytes = b""  # signs ticket tokens in our Message-IDs
     old_keys: tuple[bytes, ...] = ()  # still accepted after a rotation
+    made: frozenset[str] = frozenset()  # Message-IDs that are ours, for who has no key to see it himself
     trust: Trust = Trust()
 
     @property

@@ -14,9 +14,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from triage.core.model import Desk, Email
 
+_MOST_OURS = 100  # ids of our form in one mail that are looked at
+_HEAD = 200_000  # bytes of a mail in which they are looked for
 _MAC_LENGTH = 20  # hex digits: 80 bits, more than can be tried by mail
 _OURS = re.compile(r"<triage\.([0-9]{1,12})\.([0-9a-f]{16})\.([0-9a-f]{20})@[^<>\s]{1,200}>")
 _IN_SUBJECT = re.compile(r"\[#([0-9]{1,12})\]")
@@ -41,11 +44,24 @@ def message_id(desk: Desk, number: str, seed: str) -> str:
 def own(message_id: str, desk: Desk) -> str | None:
     """The ticket number in a Message-ID that we made ("0": about no ticket); None for anyone else's."""
     match = _OURS.fullmatch(message_id.strip())
-    if not match or not desk.key:
+    if not match:
         return None
     number, nonce, mac = match.groups()
+    if match.group() in desk.made:
+        return number
+    if not desk.key:
+        return None
     keys = (desk.key, *desk.old_keys)
     return number if any(hmac.compare_digest(_mac(key, number, nonce), mac) for key in keys) else None
+
+
+def made(raw: bytes, desk: Desk) -> frozenset[str]:
+    """The Message-IDs in the head of a mail that we made: what a reader, who has no key, is told beforehand."""
+    head = raw[:_HEAD]
+    if b"<triage." not in head:
+        return frozenset()
+    found = dict.fromkeys(one.group() for one in islice(_OURS.finditer(head.decode("latin-1")), _MOST_OURS))
+    return frozenset(one for one in found if own(one, desk) is not None)
 
 
 def references(email: Email) -> tuple[str, ...]:
