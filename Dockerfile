@@ -4,7 +4,9 @@ COPY . .
 RUN pip wheel --no-cache-dir -c requirements.lock -w /wheels ".[postgres]"
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --home-dir /srv/triage --create-home triage
+# A volume takes over owner and mode of the folder that it is mounted on: var/ has to be there, and the user's.
+RUN useradd --system --uid 10001 --home-dir /srv/triage --create-home triage \
+ && install -d -o triage -g triage -m 0700 /srv/triage/var
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir --no-index --find-links /wheels "triage[postgres]" && rm -rf /wheels
 USER triage

@@ -247,3 +247,13 @@ def test_the_account_of_the_demo_fits_a_narrow_terminal(monkeypatch: pytest.Monk
     assert max(map(len, lines)) <= 60 and lines[0].startswith("  | - a") and lines[1].startswith("  |   ")
     lines = show._said("because", "one word behind another " * 9).split("\n")
     assert max(map(len, lines)) <= 60 and all(line.startswith(" " * 12) for line in lines[1:])
+
+
+# ---------------------------------------------------------------- the image
+
+
+def test_the_folder_of_the_image_s_volume_belongs_to_its_user() -> None:
+    """A volume that is mounted where no folder was is root's, and the daemon could write nothing."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    (volume,) = [line.split()[1] for line in lines if line.startswith("VOLUME ")]
+    assert any(f"install -d -o triage -g triage -m 0700 {volume}" in line for line in lines)

@@ -73,7 +73,10 @@ def check(context: Context, offline: bool) -> None:
     findings.ask("log", lambda: _log(loaded))
     for note in _notes(loaded):
         findings.warn(*note)
-    if not offline:
+    if offline:
+        for note in _unset(loaded):
+            findings.warn(*note)
+    else:
         for box in loaded.config.mailbox:
             findings.ask("mailbox", lambda box=box: _mailbox(loaded, box))  # type: ignore[misc]
         findings.ask("smtp", lambda: _smtp(loaded))
@@ -188,13 +191,6 @@ def _notes(loaded: Loaded) -> Iterator[tuple[str, str]]:
     for said in permissions.exposed(loaded):
         yield "permissions", said
     for box in loaded.config.mailbox:
-        for key, value in (("host", box.host), ("user", box.user)):
-            if not value:
-                yield "mailbox", f"mailbox.{key}: empty; `triage run` needs it"
-    for key, value in (("host", loaded.config.smtp.host), ("from_address", loaded.config.smtp.from_address)):
-        if not value:
-            yield "smtp", f"smtp.{key}: empty; `triage run` needs it"
-    for box in loaded.config.mailbox:
         if box.own_lists and not box.trusted_authserv_id:
             yield (
                 "senders",
@@ -209,6 +205,17 @@ def _notes(loaded: Loaded) -> Iterator[tuple[str, str]]:
             )
     if loaded.config.smtp.tls == "none" and loaded.config.smtp.host not in ("127.0.0.1", "::1", "localhost"):
         yield "smtp", "mail and password leave unencrypted; set smtp.tls to starttls or implicit"
+
+
+def _unset(loaded: Loaded) -> Iterator[tuple[str, str]]:
+    """What the daemon cannot do without, where the servers themselves are not asked."""
+    for box in loaded.config.mailbox:
+        for key, value in (("host", box.host), ("user", box.user)):
+            if not value:
+                yield "mailbox", f"mailbox.{key}: empty; `triage run` needs it"
+    for key, value in (("host", loaded.config.smtp.host), ("from_address", loaded.config.smtp.from_address)):
+        if not value:
+            yield "smtp", f"smtp.{key}: empty; `triage run` needs it"
 
 
 def _mailbox(loaded: Loaded, box: Mailbox) -> str:
