@@ -172,13 +172,6 @@ def version() -> str:
     return metadata.version("triage")
 
 
-def host() -> str:
-    """This machine, as leases name it."""
-    from triage.adapters.db import leases
-
-    return leases.holder().split(":")[0]
-
-
 def shown(url: str) -> str:
     """A database URL without its password."""
     if url.startswith("sqlite:"):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from triage import assembly, events
-from triage.adapters.db.leases import LENGTH, Lease
+from triage.adapters.db.leases import LENGTH, Lease, here
 from triage.adapters.imap import Mailbox, pauses
 from triage.adapters.readers import Readers
 from triage.config import Mailbox as MailboxConfig
@@ -54,8 +54,9 @@ class MailboxRunner:
         """
         duty, deadline = self._daemon.duty, LENGTH.total_seconds() + _STANDBY_SECONDS
         while not duty.take(self.name):
-            host, process, *_ = (*duty.holder(self.name).split(":"), "", "")
-            if host == assembly.host() or deadline <= 0 or self._daemon.stopping.wait(_STANDBY_SECONDS):
+            holder = duty.holder(self.name)
+            host, process, *_ = (*holder.split(":"), "", "")
+            if here(holder) or deadline <= 0 or self._daemon.stopping.wait(_STANDBY_SECONDS):
                 raise Permanent(
                     f"mailbox {self._box.name} is read by another daemon (process {process} on {host}); "
                     "stop that one first"

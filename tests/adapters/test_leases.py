@@ -19,7 +19,7 @@ from triage.adapters.db.tables import leases as table
 from triage.core.errors import LeaseLost
 
 NOW = datetime(2026, 1, 5, 6, tzinfo=UTC)
-ME, OTHER = "far:1:2:aaaaaaaa", "away:1:2:bbbbbbbb"
+ME, OTHER = "far:1:2:f0f0f0f0:aaaaaaaa", "away:1:2:f1f1f1f1:bbbbbbbb"
 
 
 def take(store: Store, who: str, now: datetime = NOW) -> Lease | str:
@@ -63,6 +63,13 @@ def test_who_died_on_this_machine_need_not_be_waited_for(any_store: Store) -> No
     assert isinstance(take(any_store, ":".join([host, process, "before", *rest])), Lease)
     assert isinstance(take(any_store, living), Lease)
     assert take(any_store, OTHER) == living
+
+
+def test_another_container_with_the_name_of_this_host_is_not_taken_for_dead(any_store: Store) -> None:
+    host, *_ = leases.holder().split(":")
+    there = f"{host}:1:2:f0f0f0f0:aaaaaaaa"  # its processes have numbers of their own
+    assert isinstance(take(any_store, there), Lease)
+    assert take(any_store, OTHER) == there
 
 
 def test_who_stands_by_waits_for_nothing_that_the_holder_does(postgres_url: str) -> None:

@@ -11,11 +11,13 @@ the sessions of the one that held it, which bear his name (`sign`).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,9 @@ class Lease:
 
 
 def holder() -> str:
-    """Who we are: machine, process, when it began, and a mark of our own."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:8]}"
+    """Who we are: host, process, when it began, the machine, and a mark of our own."""
+    process = os.getpid()
+    return f"{socket.gethostname()}:{process}:{_started(process)}:{_machine()}:{uuid.uuid4().hex[:8]}"
 
 
 def sign(engine: Engine, who: str) -> None:
@@ -137,12 +140,27 @@ def _free(row: Row[Any], now: datetime) -> bool:
     return bool(row.expires_at <= now or gone(row.holder))
 
 
+def here(who: str) -> bool:
+    """Whether the holder is, or was, a process that we could see."""
+    return who.count(":") == 4 and who.split(":")[3] == _machine()
+
+
 def gone(who: str) -> bool:
     """Whether the holder was a process of this machine that is no more."""
-    host, pid, started, _ = (*who.split(":"), "", "", "")[:4]
-    if host != socket.gethostname() or not pid.isdigit():
+    if not here(who):
         return False
-    return _started(int(pid)) != started
+    _, process, started, *_ = who.split(":")
+    return process.isdigit() and _started(int(process)) != started
+
+
+@cache
+def _machine() -> str:
+    """The same for all whose process numbers mean the same: containers may share a host's name, and number anew."""
+    try:
+        seen = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        seen = socket.gethostname()
+    return hashlib.sha256(seen.encode()).hexdigest()[:8]
 
 
 def _started(pid: int) -> str:
