@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.steps.desk import Story
+from tests.steps.desk import ANA, Story
 from tests.steps.test_trust import ASKS, FAILED, PASSED, Bytes
-from triage.core.model import Trust
+from triage.core.directory import Directory
+from triage.core.model import Contact, Trust
 from triage.steps import tickets
 from triage.steps.telling import Telling
 
@@ -96,3 +97,24 @@ def test_nobody_is_reminded_at_an_address_that_takes_no_mail(unchecked: Bytes) -
         tickets.move(tx, ticket, "incomplete", Telling(story.now), story.office)
     story.sweep(story.now + timedelta(days=30))
     assert story.ticket()["state"] == "closed" and story.sent("reminder") == story.sent("closed_waiting") == []
+
+
+# ---------------------------------------------------------------- addresses that staff gave to a partner
+
+
+def test_who_was_given_to_a_partner_may_mean_any_of_his_installations(unchecked: Bytes) -> None:
+    story = unchecked.story
+    later = story.now + timedelta(days=300)
+    story.office.directory = Directory(
+        [
+            Contact("Acme", "paas", ANA, status="suspended"),
+            Contact("Acme", "on_premise", "luis@acme.example", subscription_until=later),
+            Contact("Acme", "cloud", "eva@acme.example", subscription_until=later),
+        ]
+    )
+    with story.store.begin() as tx:
+        tx.people.note("tom@home.example", partner="Acme")
+    unchecked.receive(sender="tom@home.example")
+    assert story.ticket()["state"] == "awaiting_partner" and story.ticket()["deployment"] is None
+    unchecked.receive(sender="tom@home.example", subject="Re: [#1001] Trips", text=f"It is our cloud.\n\n{ASKS}")
+    assert (story.ticket()["state"], story.ticket()["deployment"]) == ("open", "cloud")

@@ -39,8 +39,8 @@ def sender(tx: Transaction, email: Email, office: Office, trust: Trust, now: dat
     contacts = office.directory.of_partner(partner) if partner else ()
     if not contacts:
         return found
-    adopted = replace(contacts[0], address=found.address, role="technician")
-    known = directory.Directory([adopted])
+    # He may be of any of the partner's installations: his words say which, or he is asked.
+    known = directory.Directory(replace(one, address=found.address, role="technician") for one in contacts)
     return directory.identify(
         email,
         known,
