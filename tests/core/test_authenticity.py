@@ -60,6 +60,14 @@ def mail(*results: str, sender: str = "ana@partner.example", **headers: str | tu
         ("spf=fail smtp.mailfrom=list@forwarder.example", UNPROVEN),
         ("spf=softfail smtp.mailfrom=ana@partner.example", UNPROVEN),
         ("spf=temperror smtp.mailfrom=ana@partner.example", NO_VERDICT),
+        ("dkim=temperror header.d=mail.partner.example; dmarc=none header.from=partner.example", NO_VERDICT),
+        ("dkim=temperror; dmarc=none header.from=partner.example", NO_VERDICT),
+        # What he signs himself, the name server of which he can keep silent, is no reason to hold his mail.
+        ("dkim=temperror header.d=evil.example; dmarc=none header.from=partner.example", UNPROVEN),
+        (
+            "spf=temperror smtp.mailfrom=evil.example; iprev=temperror; dmarc=temperror header.from=evil.example",
+            UNPROVEN,
+        ),
         ("iprev=pass policy.iprev=192.0.2.1; auth=pass smtp.auth=ana@partner.example", UNPROVEN),
         # The owner of the domain demands more than alignment in general.
         ("dkim=pass header.d=news.partner.example; dmarc=fail header.from=partner.example", FORGED),
@@ -133,6 +141,7 @@ def test_microsoft_365_writes_no_name() -> None:
         "spf=pass smtp.mailfrom=ana@evil.example?partner.example",
         "dmarc=pass header.from=evil.example header.from=partner.example",
         "dmarc=pass header.from=ana@partner@",
+        "dkim=pass header.d=evil.example header.d=partner.example header.i=@partner.example",
         'dmarc=pass header.from="evil example"',
     ],
 )

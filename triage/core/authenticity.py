@@ -26,6 +26,7 @@ VIA_LIST = "via-list"  # the defect that marks a sender read from our own group'
 
 _LONGEST = 16_384  # characters of one header: what the parser lets through
 _MOST_RESULTS = 64
+_SIGNERS = {"dkim": ("header.d", "header.i"), "spf": ("smtp.mailfrom", "smtp.helo")}
 _MOST_HEADERS = 50
 _RESULT = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,30})(?:/\d{1,3})?\s{0,9}=\s{0,9}([A-Za-z]{1,20})(?=\s|$)")
 _PROPERTY = re.compile(r"(?:^|\s)([A-Za-z]{1,20}\.[A-Za-z0-9_.-]{1,40}|reason)\s{0,9}=\s{0,9}([^\s=][^\s]{0,319})")
@@ -154,16 +155,19 @@ def _verdict(results: Sequence[Result], domain: str) -> str:
         return PROVEN
     if any(one.value == "fail" for one in about):
         return FORGED  # whatever passed is not aligned as the domain's owner demands
-    passed = [one for one in results if one.value == "pass"]
-    for one in passed:
-        if one.method == "dkim" and aligned(_domain(one.get("header.d") or one.get("header.i")), domain):
-            return PROVEN
-        if one.method == "spf" and aligned(_domain(one.get("smtp.mailfrom") or one.get("smtp.helo")), domain):
-            return PROVEN
-    if any(one.value == "temperror" for one in results):
-        return NO_VERDICT  # the sender's name server did not answer: it may be genuine
+    if any(one.value == "pass" and aligned(_signer(one), domain) for one in results):
+        return PROVEN
+    unsure = [one for one in results if one.value == "temperror"]
+    if any(one in about or (one.method in _SIGNERS and aligned(_signer(one) or domain, domain)) for one in unsure):
+        return NO_VERDICT  # the name server of this domain did not answer: it may be genuine
     envelope = [one for one in results if one.method == "spf" and one.value == "fail"]
     return FORGED if any(aligned(_domain(one.get("smtp.mailfrom")), domain) for one in envelope) else UNPROVEN
+
+
+def _signer(result: Result) -> str:
+    """Of which domain a finding of DKIM or SPF speaks; "" for other methods, and where it does not say."""
+    named = next((name for name in _SIGNERS.get(result.method, ()) if result.says(name)), "")
+    return _domain(result.get(named))
 
 
 def _by_list(email: Email, domain: str) -> str:
