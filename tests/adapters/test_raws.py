@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,3 +82,14 @@ def test_where_nothing_can_be_written_the_mail_is_handled_all_the_same(tmp_path:
     raws = Raws(tmp_path / "raw", 30, 10)
     raws.keep(PRINTS[0], b"mail")
     assert raws.get(PRINTS[0]) is None and raws.sweep(NOW) == 0
+
+
+def test_where_the_disk_is_full_no_half_mail_is_left(tmp_path: Path) -> None:
+    raws = Raws(tmp_path / "raw", 30, 10)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        raws.keep(PRINTS[0], b"m" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raws.get(PRINTS[0]) is None

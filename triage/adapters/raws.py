@@ -26,11 +26,13 @@ class Raws:
         file = self._file(fingerprint)
         if not self._days or file is None:
             return
-        with contextlib.suppress(OSError):
+        try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             file.parent.mkdir(exist_ok=True, mode=0o700)
             with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as out:
                 out.write(raw[:_LONGEST])
+        except OSError:
+            self.drop(fingerprint)  # half a mail would be taken for the whole
 
     def get(self, fingerprint: str) -> bytes | None:
         """A kept mail; None when it is no more."""
