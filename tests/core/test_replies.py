@@ -93,6 +93,13 @@ def test_words_of_a_mail_stay_words(rules: Rules) -> None:
     assert "<script" not in reply.html
 
 
+@pytest.mark.parametrize(
+    "text", ["We are late: sorry.", "Este prazo é garantido: 6 horas (P4: um detalhe).", "Note: " + "x" * 130]
+)
+def test_a_sentence_with_a_colon_is_no_table(text: str) -> None:
+    assert "<table" not in to_html(text)
+
+
 def test_a_list_a_table_a_rule_and_a_link_become_html() -> None:
     html = to_html("Hello,\n\n- one\n- two\n\nDue: now\n\n-----\n\nSee https://vendor.example/docs?a=1&b=2.")
     assert html.count("<ul") == 1 and html.count("<li") == 2

@@ -376,7 +376,7 @@ def test_a_breach_says_it_all(desk: Story) -> None:
     desk.sweep(at(12, 1))
     (digest,) = digests(desk)
     assert digest.count("#1001") == 1
-    assert "Overdue: #1001 Empty report (Acme), due 2026-01-05 12:00 UTC" in digest
+    assert "Overdue: #1001 Empty report (Acme), severity 3, due 2026-01-05 12:00 UTC" in digest
 
 
 def test_a_flood_of_notices_is_cut_and_counted(desk: Story) -> None:
@@ -386,7 +386,7 @@ def test_a_flood_of_notices_is_cut_and_counted(desk: Story) -> None:
     desk.sweep(at(6))
     desk.sweep(at(7))
     (digest,) = digests(desk)
-    assert digest.count("Unreadable mail") == 200
+    assert digest.count("Mail in quarantine") == 200
     assert "and 1300 more" in digest
 
 
@@ -410,7 +410,7 @@ def test_the_morning_digest_says_what_is_open_due_overdue_and_waiting_too_long(a
     assert "1 overdue, 1 due today" in subject_of(mail["raw"])
     assert "Open: 2" in said
     assert "Waiting for partners: 2, too long: 1" in said
-    assert "Overdue one (Acme), due 2026-01-05 12:00 UTC" in said
+    assert "Overdue one (Acme), severity 3, due 2026-01-05 12:00 UTC" in said
     assert "Waits (Acme), since 2026-01-05 06:00 UTC" in said
     assert "Asked just now" not in said
     assert first

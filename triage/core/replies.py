@@ -183,7 +183,7 @@ def _samples(pack: Pack) -> Iterator[Facts]:
     at = datetime(2026, 1, 31, 8, tzinfo=UTC)
     every_field = tuple(pack.field_by_id)
     row: dict[str, Any] = {"kind": "breach", "at": at, "number": "1001", "partner": "Acme", "subject": "x", "due": at}
-    row |= {"to": "", "reason": "", "domain": "", "mail": None}
+    row |= {"severity": "1", "to": "", "reason": "", "domain": "", "mail": None}
     table = {"number": "1001", "partner": "Acme", "subject": "x", "due_at": at, "severity": None, "last_mail_at": at}
     extra = {
         "done": ["x"], "notices": [row], "open": [table], "today": [table], "overdue": [table], "waiting": [table],

@@ -13,7 +13,8 @@ _STYLE = "font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:1.5;
 _LABEL_STYLE = "padding:4px 16px 4px 0;color:#52606d;vertical-align:top;white-space:nowrap"
 _BULLET = re.compile(r"- (.+)")
 _NUMBER = re.compile(r"\d{1,3}\. (.+)")
-_ROW = re.compile(r"(?!- |\d{1,3}\. )([^:.\n]{2,24}): (.+)")
+# A label and a value; "We are late: sorry." is a sentence.
+_ROW = re.compile(r"(?!- |\d{1,3}\. )([^:.\n]{2,24}): ([^\n]{0,119}[^\n.!?;,])")
 _RULE = re.compile(r"-{5,}")
 _LINK = re.compile(r"https?://[^\s<>\"')]{4,300}[^\s<>\"').,;:!?]")
 
@@ -45,7 +46,7 @@ def _block(lines: list[str]) -> str:
                 if opened:
                     parts[-1] = parts[-1].removesuffix(f"</{tag}>") + item + f"</{tag}>"
                 else:
-                    parts.append(f'<{tag} style="margin:8px 0;padding-left:24px">{item}</{tag}>')
+                    parts.append(f'<{tag} style="margin:0 0 14px;padding-left:24px">{item}</{tag}>')
                 break
         else:
             plain.append(line)
