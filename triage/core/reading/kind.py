@@ -5,7 +5,8 @@ or a request. A machine is told by several signs together: headers and structure
 program writes, the opening words of its text. What a person asks speaks against it, so that a forwarding rule's mark,
 a forwarded delivery report, a subject about automatic replies or a word of holidays makes nobody a machine.
 
-A sum of two is a machine; the nearer the sum, the lower the confidence.
+A sum of two is a machine; less is enough when only words speak for an automatic reply, for people's mails have next to
+none of these. The nearer the sum, the lower the confidence.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ REQUEST, FOLLOW_UP, EMPTY = "request", "follow_up", "empty"
 MACHINE_MADE = frozenset({BOUNCE, AUTO_REPLY, LIST, machine.LOOP})
 
 _VERDICT = 2.0
+_VERDICT_OF_WORDS = 1.4  # for an automatic reply
 _LOOKED_AT = 3000  # characters of the text in which the sort of a mail shows
 _FEW_WORDS = 6  # a text so short is looked at with what was cut from it
 _HARDLY_ANY = 12  # words below the title of a receipt
 _OPENING = 900  # a machine says what it is at the beginning
-_AGAIN = {BOUNCE: 0.4, AUTO_REPLY: 0.4, LIST: 0.6}  # share of a rule's weight for each further way in which it speaks
+_AGAIN = {BOUNCE: 0.4, AUTO_REPLY: 0.6, LIST: 0.6}  # share of a rule's weight for each further way in which it speaks
 _INLINE_PICTURE = 20_000  # bytes above which a picture in the text is more than a logo
 
 
@@ -131,12 +133,16 @@ def _machine(email: Email, body: Body, found: Signals, signals: Signals, pack: P
     total = sums[best] + sum(sign.weight for sign in all_signs if sign.kind == SOME_MACHINE)
     total -= 0.0 if certain else _person(email, body, best, found, signals, all_signs)
     evidence = tuple(sign.evidence for sign in all_signs if sign.kind in (best, SOME_MACHINE))
-    if total >= _VERDICT:
-        confidence = 1.0 if certain else min(0.98, 0.6 + 0.2 * (total - _VERDICT))
+    verdict = _VERDICT
+    if best == AUTO_REPLY and any(not hit.in_subject for hit in found.of("kind.auto_reply")):
+        said = sum(sign.weight for sign in words if sign.kind == AUTO_REPLY)
+        verdict = _VERDICT_OF_WORDS if said >= _VERDICT_OF_WORDS else _VERDICT
+    if total >= verdict:
+        confidence = 1.0 if certain else min(0.98, 0.6 + 0.2 * (total - verdict))
         return Label(best, round(confidence, 2), evidence[:6])
     if total < 0.8:
         return Label(None, 1.0)
-    return Label(None, round(1.0 - 0.4 * total / _VERDICT, 2), evidence[:3])
+    return Label(None, round(1.0 - 0.4 * total / verdict, 2), evidence[:3])
 
 
 def _words_of_machines(email: Email, body: Body, found: Signals, pack: Pack) -> list[Sign]:
@@ -187,13 +193,13 @@ _AFTER_SUBJECT = re.compile(
 
 
 def _program_subject(subject: str, start: int, end: int) -> bool:
-    """Whether the words stand where a program puts them: first, and then the subject that it answers; or last in
-    brackets, as GroupWise does. Within a sentence they are somebody's topic."""
+    """Whether the words stand where a program puts them: first, and then the subject that it answers; or alone in
+    brackets, last as with GroupWise, or first. Within a sentence they are somebody's topic."""
     first = _TAGS.match(subject)
     if first and start <= first.end() and _AFTER_SUBJECT.match(subject, end):
         return True
-    before = subject[:start].rstrip()
-    return before.endswith(("(", "[")) and subject[end:].strip() in (")", "]")
+    before, after = subject[:start].strip(), subject[end:].strip()
+    return (before.endswith(("(", "[")) and after in (")", "]")) or (before in ("(", "[") and after[:1] in (")", "]"))
 
 
 def _person(email: Email, body: Body, suspected: str, found: Signals, signals: Signals, signs: Sequence[Sign]) -> float:
@@ -212,8 +218,10 @@ def _person(email: Email, body: Body, suspected: str, found: Signals, signals: S
     if suspected == LIST:
         asks *= 0.4  # who sells asks, too
     weight = asks + sum(sign.weight for sign in signs if sign.kind == PERSON)
-    titled = any(hit.in_subject for hit in found.of(f"kind.{suspected}") if _counts(hit, suspected, email.subject))
-    if suspected != BOUNCE and not titled:  # delivery reports, and titles of programs, speak of such matters, too
+    hits = [hit for hit in found.of(f"kind.{suspected}") if _counts(hit, suspected, email.subject)]
+    titled, spoken = (any(hit.in_subject == where for hit in hits) for where in (True, False))
+    # Delivery reports, and what stands below a program's title, speak of such matters, too.
+    if not spoken or (suspected != BOUNCE and not titled):
         weight += min(0.6 if suspected == LIST else 1.0, 0.3 * len(matters))
     reported = [hit.start for hit in found.of("kind.bounce") if not hit.in_subject]
     if reported and any(hit.start < min(reported) for hit in found.of("kind.person") if not hit.in_subject):
