@@ -326,7 +326,7 @@ def test_what_was_never_tried_is_due_when_the_system_clock_is_set_back(any_store
     with any_store.begin() as tx:
         queue(tx, "a", next_at=NOW + HOUR)
         (mail,) = tx.outbox.claim(NOW, NOW + HOUR, 10)
-        tx.outbox.defer(mail.id, NOW + HOUR, "not now", counted=False)
+        tx.outbox.defer(mail, NOW + HOUR, "not now", counted=False)
         assert tx.outbox.claim(NOW, NOW + HOUR, 10) == []  # what was put off waits
 
 

@@ -285,10 +285,45 @@ def test_late_news_of_a_frozen_daemon_brings_no_sent_mail_back(any_desk: Story) 
     post.later(seconds=CLAIM.total_seconds() + 1)
     asyncio.run(post.outbox(Slow()).round())
     with post.store.begin() as tx:
-        tx.outbox.defer(claimed.id, post.now, "connection lost")
-        tx.outbox.fail(claimed.id, post.now, "connection lost")
+        tx.outbox.defer(claimed, post.now, "connection lost")
+        tx.outbox.fail(claimed, post.now, "connection lost")
         tx.outbox.release([claimed])
     assert post.waiting() == 0 and post.row(first)["failed_at"] is None
+
+
+def test_late_news_of_a_frozen_daemon_takes_no_mail_out_of_anothers_hands(any_desk: Story) -> None:
+    post = Post(any_desk)
+    post.queue(ANA)
+    with post.store.begin() as tx:
+        [claimed] = tx.outbox.claim(post.now, post.now + CLAIM, 50, "frozen")
+    post.later(seconds=CLAIM.total_seconds() + 1)
+    with post.store.begin() as tx:
+        [his] = tx.outbox.claim(post.now, post.now + CLAIM, 50, "other")
+    for late in (
+        lambda tx: tx.outbox.defer(claimed, post.now, "connection lost"),
+        lambda tx: tx.outbox.fail(claimed, post.now, "connection lost"),
+        lambda tx: tx.outbox.release([claimed]),
+    ):
+        with post.store.begin() as tx:
+            late(tx)
+        with post.store.begin() as tx:
+            assert tx.outbox.claim(post.now, post.now + CLAIM, 50, "third") == []
+    with post.store.begin() as tx:
+        tx.outbox.defer(his, post.now, "not now")
+        assert len(tx.outbox.claim(post.now, post.now + CLAIM, 50, "third")) == 1
+
+
+def test_who_was_frozen_until_his_claim_ended_sends_nothing_of_it(post: Post) -> None:
+    post.queue(*[ANA] * 4)
+    mailer = Slow()
+
+    def freeze(step: str) -> None:
+        if step == "sending":
+            post.later(seconds=CLAIM.total_seconds())
+
+    outbox = OutboxRound(mailer, post.store, side_by_side=2, attempts=5, who="me", now=lambda: post.now, fault=freeze)
+    assert asyncio.run(outbox.round(lambda: post.now > MONDAY)) == Round(0)
+    assert all(row["attempts"] == 0 and row["claimed_by"] is None for row in post.desk.sent())
 
 
 def test_claims_of_one_batch_do_not_run_out_while_it_is_sent(post: Post) -> None:

@@ -107,7 +107,10 @@ class OutboxRound:
         troubles: list[Temporary | Permanent] = []
 
         async def line() -> None:
-            while waiting and not troubles and not stopping() and self._now() < latest:
+            while waiting and not troubles and not stopping():
+                self._fault("sending")
+                if self._now() >= latest:
+                    return  # frozen meanwhile, perhaps: another daemon may have them in hand
                 outcome = await self._send(waiting.pop())
                 if isinstance(outcome.error, MailerAway):
                     troubles.append(outcome.error)
@@ -133,7 +136,6 @@ class OutboxRound:
         return sent, next((one for one in away if isinstance(one, MailerUnusable)), away[0] if away else None)
 
     async def _send(self, mail: Outgoing) -> _Outcome:
-        self._fault("sending")
         try:
             await self._mailer.send(mail.sender, mail.recipient, mail.raw)
         except MailerAway as error:
@@ -197,14 +199,14 @@ class OutboxRound:
                 tx.tickets.tell(ticket, now, "mail.sent", about)
             return lambda: events.mail_sent(ticket=mail.ticket, **about)
         if isinstance(outcome.error, Permanent) or (outcome.counts and mail.attempts >= self._attempts):
-            tx.outbox.fail(mail.id, now, reason)
+            tx.outbox.fail(mail, now, reason)
             if mail.template not in TO_STAFF:  # else each notice that fails would make another, for ever
                 tx.notices.add(now, "failed", ticket, {"to": mail.recipient, "reason": reason[:200]})
             if ticket is not None:
                 tx.tickets.tell(ticket, now, "mail.failed", {"to": mail.recipient, "reason": reason[:300]})
             return lambda: events.mail_failed(ticket=mail.ticket, reason=reason, **about)
         until = now + (pause(mail.attempts) if outcome.counts else pause(1))
-        tx.outbox.defer(mail.id, until, reason, counted=outcome.counts)
+        tx.outbox.defer(mail, until, reason, counted=outcome.counts)
         return lambda: events.mail_deferred(ticket=mail.ticket, reason=reason, next_try=until, **about)
 
 

@@ -29,6 +29,7 @@ class Outgoing:
     attempts: int
     queued_at: datetime
     template: str = ""
+    claimed_by: str = ""
 
 
 # Asked for every mail: made once, for to make a statement takes as long as to run it.
@@ -89,7 +90,7 @@ class Outbox:
         return [
             Outgoing(
                 row.id, row.message_id, number(row.ticket) if row.ticket else None, row.sender, row.recipient, row.raw,
-                row.attempts, row.queued_at, row.template,
+                row.attempts, row.queued_at, row.template, row.claimed_by,
             )
             for row in rows
         ]  # fmt: skip
@@ -99,12 +100,13 @@ class Outbox:
             update(outbox).where(outbox.c.id == mail).values(sent_at=at, next_at=None, claimed_by=None, error=None)
         )
 
-    def defer(self, mail: int, until: datetime, error: str, *, counted: bool = True) -> None:
+    def defer(self, mail: Outgoing, until: datetime, error: str, *, counted: bool = True) -> None:
         """Try again later. `counted=False`: the attempt was none of this mail's fault."""
         attempts = outbox.c.attempts if counted else outbox.c.attempts - 1
         self._connection.execute(
             update(outbox)
-            .where(outbox.c.id == mail, outbox.c.next_at.is_not(None))  # else another daemon has sent it meanwhile
+            # Else another daemon has it in hand, or has sent it.
+            .where(outbox.c.id == mail.id, outbox.c.claimed_by == mail.claimed_by)
             .values(next_at=until, claimed_by=None, error=error[:500], attempts=attempts)
         )
 
@@ -113,14 +115,14 @@ class Outbox:
         for mail in mails:
             self._connection.execute(
                 update(outbox)
-                .where(outbox.c.id == mail.id, outbox.c.next_at.is_not(None))
+                .where(outbox.c.id == mail.id, outbox.c.claimed_by == mail.claimed_by)
                 .values(next_at=mail.queued_at, claimed_by=None, attempts=outbox.c.attempts - 1)
             )
 
-    def fail(self, mail: int, at: datetime, error: str) -> None:
+    def fail(self, mail: Outgoing, at: datetime, error: str) -> None:
         self._connection.execute(
             update(outbox)
-            .where(outbox.c.id == mail, outbox.c.sent_at.is_(None))
+            .where(outbox.c.id == mail.id, outbox.c.claimed_by == mail.claimed_by)
             .values(failed_at=at, next_at=None, claimed_by=None, error=error[:500])
         )
 
