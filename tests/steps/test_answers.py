@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.steps.desk import ANA, IVO, MONDAY, SUPPORT, Story, reading
+from tests.steps.desk import ANA, IVO, MONDAY, SUPPORT, Story, reading, shipped_pack
 from tests.steps.folders import Folders
-from triage.core.model import Email, Trust
+from triage.adapters.mime import parse
+from triage.core.model import Email, Reading, Trust
+from triage.core.reading.read import read
 from triage.steps.again import again
 from triage.steps.answers import Answers
 from triage.steps.intake import Inbox
@@ -98,6 +100,49 @@ def test_an_out_of_office_in_the_sent_folder_stops_no_clock(desk: Story, folders
     folders.put("Sent", sent(desk, mail), reading(kind="auto_reply"))
     answers(desk, folders)
     assert desk.ticket()["state"] == "open"
+
+
+def read_whole(desk: Story, mail: Email, *headers: str, to: str = ANA) -> tuple[Email, Reading]:
+    """A specialist's answer from the support address, as the program itself reads it."""
+    head = (f"From: {SUPPORT}", f"To: {to}", f"Cc: {SUPPORT}", "Subject: Re: Empty report", "Message-ID: <x@vendor>",
+            f"In-Reply-To: {mail.message_id}", *headers)  # fmt: skip
+    raw = "\r\n".join((*head, "", "Hello Ana,", "", "please rebuild the report; it works now.", "", "Ivo", ""))
+    email = parse(raw.encode(), desk.now)
+    return email, read(email, shipped_pack(), desk.office.desk)
+
+
+def test_what_is_written_as_the_support_address_answers_from_the_sent_folder(desk: Story, folders: Folders) -> None:
+    email, said = read_whole(desk, desk.request())
+    folders.put("Sent", email, said)
+    answers(desk, folders)
+    assert desk.ticket()["state"] == "answered"
+
+
+def test_its_copy_in_the_mailbox_does_not_keep_it_from_counting(desk: Story, folders: Folders) -> None:
+    email, said = read_whole(desk, desk.request())
+    assert (desk.receive(email, said), desk.ticket()["state"]) == ("ignored", "open")
+    folders.put("Sent", email, said)
+    answers(desk, folders)
+    assert (desk.ticket()["state"], desk.told().count("ticket.answered")) == ("answered", 1)
+    assert desk.receive(email, said) == "ignored"
+
+
+@pytest.mark.parametrize(
+    "header", ["Auto-Submitted: auto-replied", "X-Triage: reply", "Auto-Submitted: auto-generated"]
+)
+def test_what_a_program_sends_as_the_support_address_answers_nobody(desk: Story, folders: Folders, header: str) -> None:
+    email, said = read_whole(desk, desk.request(), header)
+    folders.put("Sent", email, said)
+    answers(desk, folders)
+    assert desk.ticket()["state"] == "open"
+
+
+def test_where_staff_names_the_support_address_its_copy_in_the_mailbox_answers(desk: Story) -> None:
+    desk.office.staff = (SUPPORT,)
+    email, said = read_whole(desk, desk.request())
+    assert (desk.receive(email, said), desk.ticket()["state"]) == ("ready", "answered")
+    email, said = read_whole(desk, desk.request(subject="Other"), "X-Triage: reply")
+    assert (desk.receive(email, said), desk.ticket(2)["state"]) == ("ignored", "open")
 
 
 def test_commands_count_in_the_mailbox_only(desk: Story, folders: Folders) -> None:

@@ -84,7 +84,8 @@ def identify(
 
     `verified` is what core/authenticity.py found. Where senders are checked, only a proven address may ask: one of
     which nothing is known is held, one that is not proven is refused. `own` are our own addresses: nobody who
-    writes from there is told anything, for it would come back to us.
+    writes from there is told anything, for it would come back to us, unless `staff` names the very address: then
+    specialists answer in its name.
     """
     addresses = email.from_
     doubt = _doubt(email)
@@ -92,7 +93,8 @@ def identify(
         first = addresses[0] if addresses else Address("")
         return Sender(first.address, first.name, UNAUTHENTICATED, verified=verified, reason=doubt)
     address, name = addresses[0].address, addresses[0].name
-    if untagged(address) in {untagged(one) for one in own}:
+    staff = tuple(staff)
+    if untagged(address) in {untagged(one) for one in own} and untagged(address) not in staff:
         return Sender(address, name, UNAUTHENTICATED, verified=verified, reason="own-address")
     if verified not in (authenticity.PROVEN, authenticity.UNCHECKED):
         return Sender(address, name, UNAUTHENTICATED, verified=verified, reason=verified)

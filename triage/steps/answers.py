@@ -102,12 +102,13 @@ class Answers:
             telling = Telling(self._now())
             with self._store.begin(self._lease()) as tx:
                 known = tx.mails.original(email.fingerprint)
-                if known or tx.mails.at(place.mailbox, place.uidvalidity, [place.uid]):
-                    return  # seen in copy already
+                if (known and known.kind != "loop") or tx.mails.at(place.mailbox, place.uidvalidity, [place.uid]):
+                    return  # seen in copy already; there one from our own address is not taken for an answer
                 author = email.from_[0] if email.from_ else None
                 sender = Sender(
                     author.address if author else "", author.name if author else "", directory.AUTHORIZED, staff=True
                 )
-                staff.handle(tx, email, reading, sender, self._office, telling, place, filed=True)
+                copy = known.id if known else None
+                staff.handle(tx, email, reading, sender, self._office, telling, place, filed=True, copy_of=copy)
             self._fault("answered")
             telling.say()

@@ -18,6 +18,7 @@ from triage.core import authenticity, commands, directory, lifecycle, threads
 from triage.core.commands import Command
 from triage.core.errors import TriageError
 from triage.core.model import Email, Reading, Sender, TicketState
+from triage.core.reading.machine import keyword
 from triage.core.replies import Facts, write
 from triage.steps import gather, tickets
 from triage.steps.apply import Place, record
@@ -28,7 +29,8 @@ SEVERITY, DEPLOYMENT, PARTNER, ACCEPT = "severity", "deployment", "partner", "ac
 RECALL = "recall:"  # the key of a refused mail that is to be handled again (steps/recall.py) is this and its number
 _MOST_RECALLED = 20  # mails of one address, the newest
 _UNFINISHED = (lifecycle.OPEN, lifecycle.AWAITING, lifecycle.ANSWERED, lifecycle.REFUSED)
-_MACHINE = ("auto_reply", "bounce", "list", "loop")
+_MACHINE = ("auto_reply", "bounce", "list")
+_FROM_US = "header.own-address"  # the rule that sees nothing but our address
 _ADDRESS = re.compile(r"[A-Za-z0-9._+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
 _LONGEST = 20_000  # characters of a forwarded mail that are searched for its sender
 
@@ -43,20 +45,25 @@ def handle(
     place: Place,
     *,
     filed: bool = False,
+    copy_of: int | None = None,
 ) -> tuple[int, str]:
-    """A mail of a specialist. Returns its row and its folder. `filed`: it stays where it lies (the Sent folder)."""
+    """A mail of a specialist. Returns its row and its folder. `filed`: it stays where it lies (the Sent folder).
+
+    `copy_of`: the row of the same mail in the mailbox, of which nothing was made.
+    """
     kind, at = reading.kind, telling.now if filed else None
-    if threads.own(email.message_id, office.desk) or (
-        kind.value in _MACHINE and kind.confidence >= office.rules.pack.unsure.kind
-    ):
-        mail = record(tx, email, telling.now, place, folder="ignored", kind=kind.value, filed_at=at)
+    if _automatic(email, reading, office):
+        mail = record(
+            tx, email, telling.now, place, folder="ignored", kind=kind.value, filed_at=at, duplicate_of=copy_of
+        )
         telling.event("message.ignored", reason=f"machine:{kind.value}", sender=sender.address)
         return mail, "ignored"
     orders = () if filed else commands.read(reading.body.text, office.rules.pack)
     ticket = _ticket(tx, email, office)
     mail = record(
-        tx, email, telling.now, place, folder="ready", kind="staff", filed_at=at, ticket=ticket.id if ticket else None
-    )
+        tx, email, telling.now, place, folder="ready", kind="staff", filed_at=at, duplicate_of=copy_of,
+        ticket=ticket.id if ticket else None,
+    )  # fmt: skip
     if orders:
         _obey(tx, email, orders, sender, ticket, office, telling)
     words = commands.rest(reading.body.text) if orders else "it was written to be read"
@@ -71,6 +78,21 @@ def handle(
     elif words:
         answer(tx, tickets.fresh(tx, ticket.id) if orders else ticket, email, sender, office, telling)
     return mail, "ready"
+
+
+def _automatic(email: Email, reading: Reading, office: Office) -> bool:
+    """Whether no specialist wrote it: our own replies, and what machines send in the name of one.
+
+    A mail from the support address reads as our own that comes back. In the Sent folder, or where that address is one
+    of the specialists', a person wrote it, unless its headers say otherwise.
+    """
+    kind = reading.kind
+    if kind.value == "loop":
+        marked = any(keyword(value) not in ("", "no") for value in email.headers.get("auto-submitted", ()))
+        return marked or any(one.rule != _FROM_US for one in kind.evidence)
+    return bool(threads.own(email.message_id, office.desk)) or (
+        kind.value in _MACHINE and kind.confidence >= office.rules.pack.unsure.kind
+    )
 
 
 def answer(
