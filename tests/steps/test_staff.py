@@ -288,6 +288,17 @@ def test_commands_of_staff_whose_address_is_not_proven_are_refused(desk: Story) 
     assert desk.sent("staff_command") == []
 
 
+def test_commands_are_carried_out_however_their_few_words_are_read(desk: Story) -> None:
+    mail = desk.request()
+    orders = desk.mail(IVO, answers=[mail.message_id], text="#severity 1", proven=True)
+    desk.receive(orders, reading("#severity 1", kind="auto_reply"), checked=True)
+    assert desk.ticket()["severity"] == "1"
+    marked = desk.mail(IVO, answers=[mail.message_id], text="#close", proven=True)
+    marked = replace(marked, headers={**marked.headers, "auto-submitted": ("auto-replied",)})
+    desk.receive(marked, reading("#close", kind="auto_reply"), checked=True)
+    assert state(desk) == "open"
+
+
 def test_commands_of_partners_are_words(desk: Story) -> None:
     mail = desk.request()
     desk.receive(desk.mail(ANA, answers=[mail.message_id], proven=True), reading("#close"), checked=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.core.pack import Pack
@@ -22,7 +24,9 @@ COMMANDS = {
     "partner": True,
 }
 _FIRST_LINES = 20
-_LINE = re.compile(r"#([a-zA-Z]{2,20})(?:[ :=]{1,3}(.{1,200}))?")
+_LINE = re.compile(r"#([a-zA-Z]{2,20})(?:(?:[ :=]{1,3}|(?=\d))(.{1,200}))?")
+_MARKS = " *_`"  # with which mail programs and people make a line stand out
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,20 @@ def _matches(text: str) -> tuple[list[re.Match[str]], str]:
     found: list[re.Match[str]] = []
     lines = text.strip().split("\n")
     for number, line in enumerate(lines):
-        words = " ".join(line[:1000].split())
+        words = _plain(line)
         match = _LINE.fullmatch(words)
         if match and number < _FIRST_LINES:
             found.append(match)
         elif words:
             return found, "\n".join(lines[number:])
     return found, ""
+
+
+def _plain(line: str) -> str:
+    """A line as it was meant: mail programs put marks, odd spaces and wide letters into it."""
+    words = " ".join(unicodedata.normalize("NFKC", line[:1000].translate(_INVISIBLE)).split()).strip(_MARKS)
+    apart = words.partition(" ")
+    return "#" + apart[2] if apart[0] == "#" and apart[2].split(" ")[0].lower().strip(":=") in COMMANDS else words
 
 
 def _checked(word: str, value: str, pack: Pack) -> Command:
@@ -66,16 +77,22 @@ def _checked(word: str, value: str, pack: Pack) -> Command:
         return Command(word, value, "takes no value")
     known = {"severity": list(pack.severity_by_id), "deployment": list(pack.deployment_by_id)}.get(word)
     if known:
-        exact = next((one for one in known if _bare(one) == _bare(value)), None)
+        exact = _meant(value, known)
         if exact is None:
             return Command(word, value, f"no such {word}; known are {', '.join(known)}")
         value = exact
     return Command(word, value)
 
 
-def _bare(text: str) -> str:
-    """on_premise, On-Premise and "on premise" are one."""
-    return text.lower().replace("-", "_").replace(" ", "_")
+def _meant(value: str, known: Sequence[str]) -> str | None:
+    """The one of these that is meant: on_premise, On-Premise and "on premise" are one, and so are 1 and "level 1"."""
+    bare = {one.lower().replace("-", "_").replace(" ", "_"): one for one in known}
+    words = [word for word in re.split(r"[^\w.]+", value.lower()) if word]
+    for whole in ("_".join(words), "_".join(words).strip("._")):
+        if whole in bare:
+            return bare[whole]
+    named = {bare[word.strip(".")] for word in words if word.strip(".") in bare}
+    return named.pop() if len(named) == 1 else None
 
 
 def _example(word: str, pack: Pack) -> str:

@@ -52,13 +52,13 @@ def handle(
     `copy_of`: the row of the same mail in the mailbox, of which nothing was made.
     """
     kind, at = reading.kind, telling.now if filed else None
-    if _automatic(email, reading, office):
+    orders = () if filed else commands.read(reading.body.text, office.rules.pack)
+    if _automatic(email, reading, office, commanded=bool(orders)):
         mail = record(
             tx, email, telling.now, place, folder="ignored", kind=kind.value, filed_at=at, duplicate_of=copy_of
         )
         telling.event("message.ignored", reason=f"machine:{kind.value}", sender=sender.address)
         return mail, "ignored"
-    orders = () if filed else commands.read(reading.body.text, office.rules.pack)
     ticket = _ticket(tx, email, office)
     mail = record(
         tx, email, telling.now, place, folder="ready", kind="staff", filed_at=at, duplicate_of=copy_of,
@@ -80,19 +80,21 @@ def handle(
     return mail, "ready"
 
 
-def _automatic(email: Email, reading: Reading, office: Office) -> bool:
+def _automatic(email: Email, reading: Reading, office: Office, *, commanded: bool) -> bool:
     """Whether no specialist wrote it: our own replies, and what machines send in the name of one.
 
     A mail from the support address reads as our own that comes back. In the Sent folder, or where that address is one
-    of the specialists', a person wrote it, unless its headers say otherwise.
+    of the specialists', a person wrote it, unless its headers say otherwise; and machines write no commands.
     """
     kind = reading.kind
+    marked = any(keyword(value) not in ("", "no") for value in email.headers.get("auto-submitted", ()))
+    if threads.own(email.message_id, office.desk):
+        return True
     if kind.value == "loop":
-        marked = any(keyword(value) not in ("", "no") for value in email.headers.get("auto-submitted", ()))
         return marked or any(one.rule != _FROM_US for one in kind.evidence)
-    return bool(threads.own(email.message_id, office.desk)) or (
-        kind.value in _MACHINE and kind.confidence >= office.rules.pack.unsure.kind
-    )
+    if commanded and not marked:
+        return False
+    return kind.value in _MACHINE and kind.confidence >= office.rules.pack.unsure.kind
 
 
 def answer(
