@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from triage.core.authenticity import (
     FORGED,
@@ -36,6 +39,7 @@ def mail(*results: str, sender: str = "ana@partner.example", **headers: str | tu
     [
         ("dmarc=pass (p=NONE sp=QUARANTINE dis=NONE) header.from=partner.example", PROVEN),
         ("dmarc=pass", PROVEN),
+        ("spf=pass smtp.mailfrom=ana@partner.example; dmarc=pass (p=none dis=none) d=partner.example", PROVEN),
         ("DMARC = PASS header.from = Partner.Example", PROVEN),
         ("dmarc=pass header.from=other.example", UNPROVEN),
         ("dmarc=fail header.from=partner.example", FORGED),
@@ -45,7 +49,9 @@ def mail(*results: str, sender: str = "ana@partner.example", **headers: str | tu
         ("dkim=pass header.d=partner.example header.s=s1 header.b=abc", PROVEN),
         ("dkim=pass header.i=@mail.partner.example", PROVEN),
         ("dkim=pass (2048-bit key; unprotected) header.d=partner.example", PROVEN),
-        ('dkim=pass header.d="partner.example" header.b="a;b(c"', PROVEN),
+        ('dkim=pass header.d="partner.example" header.b="a+b/c="', PROVEN),
+        ('dkim=pass reason="a; b (c) d=e" header.d=partner.example', PROVEN),
+        ('spf=pass smtp.mailfrom="Ana Ruiz"@partner.example x-tls.subject="/O=Partner Inc/CN=mx"', PROVEN),
         ("dkim=pass header.d=evil.example", UNPROVEN),
         ("dkim=pass header.d=notpartner.example", UNPROVEN),
         ("dkim=pass header.d=example", UNPROVEN),
@@ -141,6 +147,15 @@ def test_microsoft_365_writes_no_name() -> None:
         "spf=pass smtp.mailfrom=ana@evil.example?partner.example",
         "dmarc=pass header.from=evil.example header.from=partner.example",
         "dmarc=pass header.from=ana@partner@",
+        "spf=none smtp.helo=evil.example;dmarc=pass",
+        "spf=none smtp.helo=evil.example;dmarc=pass()header.from=partner.example",
+        "dkim=pass header.i=@evil.example header.s=x()header.d=partner.example header.b=x",
+        # A quote mark in the selector, which the server did not quote, turns the next ones inside out.
+        'dkim=pass header.d=evil.example header.s=" header.b=x; spf=pass smtp.mailfrom=" header.d=partner.example x"@evil.example',  # noqa: E501
+        'dkim=pass header.d=evil.example header.s=reason=" header.b=x; spf=pass smtp.mailfrom=" header.d=partner.example x"@evil.example',  # noqa: E501
+        'dkim=pass header.i=@evil.example header.s="x header.b=x; spf=pass (domain of "; dkim=pass header.d=partner.example "@evil.example) smtp.mailfrom=evil.example',  # noqa: E501
+        'dkim=pass header.d=evil.example header.s=x\\" header.b=x; spf=none smtp.mailfrom=" dkim=pass header.d=partner.example \\""@evil.example',  # noqa: E501
+        "spf=pass smtp.mailfrom=evil.example; dkim=pass header.d=evil.example header.s=x;dmarc=pass",
         "dkim=pass header.d=evil.example header.d=partner.example header.i=@partner.example",
         'dmarc=pass header.from="evil example"',
     ],
@@ -201,6 +216,34 @@ def test_several_authors_prove_nothing() -> None:
 )
 def test_aligned_is_the_same_or_one_below_the_other(one: str, other: str, same: bool) -> None:
     assert aligned(one, other) is same
+
+
+# What servers write, with the places where they copy what a sender chose.
+_COPIED = (
+    "spf=pass (mx: domain of {address} designates 192.0.2.1 as permitted sender) smtp.mailfrom={address};"
+    " dmarc=fail (p=NONE) header.from=partner.example",
+    "dkim=pass header.i={address} header.s={word} header.b=abc; spf=pass (mx: domain of {address} designates 192.0.2.1)"
+    " smtp.mailfrom={address}; dmarc=none header.from=partner.example",
+    "spf=none smtp.helo={word}",
+    "dkim=pass header.d=evil.example header.s={word} header.b=x; spf=none (client helo={word}) smtp.mailfrom={address}",
+    "dkim=none; spf=softfail (mx: not permitted by domain of {address}) smtp.mailfrom={address}; dmarc=none",
+    "auth=pass smtp.auth={address} smtp.mailfrom={address}",
+    'dkim=pass (2048-bit key) header.d=evil.example header.s={word}; dmarc=none reason="{plain}" smtp.helo={word}',
+    "spf=pass smtp.mailfrom={address} smtp.helo={word}; iprev=fail policy.iprev=192.0.2.1 ({word})",
+)
+_PIECES = (
+    '"', "\\", "(", ")", ";", "=", " ", "@", "x", ".", "<", ">", "dmarc=pass", "dkim=pass", "spf=pass", "()",
+    "header.from=partner.example", "header.d=partner.example", "smtp.mailfrom=ana@partner.example", "partner.example",
+    "reason=", '\\"', ";dmarc=pass", " dkim=pass header.d=partner.example ", " header.d=partner.example ",
+)  # fmt: skip
+
+
+@given(st.sampled_from(_COPIED), *[st.lists(st.sampled_from(_PIECES), max_size=8).map("".join)] * 3)
+@settings(max_examples=1500, deadline=None, derandomize=True)
+def test_whatever_a_sender_chooses_proves_nothing(copied: str, local: str, word: str, plain: str) -> None:
+    quoted = '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'  # as RFC 5321 lets him have it
+    values = {"address": f"{quoted}@evil.example", "word": word.replace(" ", ""), "plain": re.sub(r'[\\"]', "", plain)}
+    assert verify(mail(f"mx.vendor.example; {copied.format(**values)}"), OURS) != PROVEN
 
 
 # ---------------------------------------------------------------- forwarders (ARC)

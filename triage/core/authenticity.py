@@ -34,6 +34,8 @@ _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63}){1,10}"
 _PLAIN = re.compile(r"[\w.@+=/:-]{1,320}")
 # Under such a name are everybody's domains. Not the whole list of public suffixes, which the core cannot ask for.
 _EVERYBODYS = re.compile(r"(?:ac|co|com|edu|gob|gov|go|gub|info|ltd|mil|ne|net|nom|or|org|plc|sch)\.[a-z]{2}")
+_REASON = re.compile(r"(?:^|\s)reason\s{0,9}=\s{0,9}$")
+_FINDINGS = re.compile(r"[;()\"\\]|\s[A-Za-z][A-Za-z0-9_.-]{0,60}\s{0,9}=")
 _LIST_ID = re.compile(r"<([^<>\s]{1,255})>\s{0,9}$")
 
 # The name in what Microsoft 365 seals itself, and how it says that a sealer which the tenant trusts was believed.
@@ -150,12 +152,16 @@ def _says_none(value: str) -> bool:
 def _verdict(results: Sequence[Result], domain: str) -> str:
     """What these results say about a From of this domain."""
     about = [one for one in results if one.method == "dmarc" and _domain(one.get("header.from")) in ("", domain)]
-    sure = all(_domain(one.get("header.from")) == domain or not one.says("header.from") for one in about)
+    backed = any(one.value == "pass" and aligned(_signer(one), domain) for one in results)
+    # A pass that does not say of whom may be a word of the sender's, as in `spf=none smtp.helo=x;dmarc=pass`: where the
+    # server tells of SPF and DKIM as well, one of them must be the reason.
+    bare = backed or not any(one.method in _SIGNERS for one in results)
+    sure = all(_domain(one.get("header.from")) == domain if one.says("header.from") else bare for one in about)
     if about and sure and all(one.value in ("pass", "bestguesspass") for one in about):
         return PROVEN
     if any(one.value == "fail" for one in about):
         return FORGED  # whatever passed is not aligned as the domain's owner demands
-    if any(one.value == "pass" and aligned(_signer(one), domain) for one in results):
+    if backed:
         return PROVEN
     unsure = [one for one in results if one.value == "temperror"]
     if any(one in about or (one.method in _SIGNERS and aligned(_signer(one) or domain, domain)) for one in unsure):
@@ -275,19 +281,36 @@ def _scan(value: str) -> tuple[list[str], bool]:
             pos += 1
         elif char == '"':
             text, end, closed = _quoted(value, pos)
-            sound = sound and closed
-            whole = (not kept or kept[-1][-1:] in ("=", " ", "\t", "")) and value[end : end + 1] in ("", " ", "\t", ";")
-            kept.append(text if whole and _PLAIN.fullmatch(text) else re.sub(r"[^A-Za-z0-9]", "_", text))
+            before, after = "".join(kept[-40:]), value[end : end + 1]
+            whole = before[-1:] in ("=", " ", "\t", "") and after in ("", " ", "\t", ";")
+            plain = _PLAIN.fullmatch(text) is not None
+            sound = sound and closed and _quotes_soundly(before, text, after, plain)
+            kept.append(text if whole and plain else re.sub(r"[^A-Za-z0-9]", "_", text))
             pos = end
         elif char == "(":
+            before = value[pos - 1 : pos]
             pos, clear = _comment(value, pos)
             sound = sound and clear
-            kept.append(" ")
+            # Glued to words on both sides it is no server's, but a sender's way to write a blank where he may not.
+            glued = before not in ("", " ", "\t", ";") and value[pos : pos + 1] not in ("", " ", "\t", ";")
+            kept.append("_" if glued else " ")
         else:
+            sound = sound and char != "\\"
             kept.append(char)
             pos += 1
     parts.append("".join(kept).strip())
     return parts, sound
+
+
+def _quotes_soundly(before: str, text: str, after: str, plain: bool) -> bool:
+    """Whether quotes stand where a server puts them: around a value, or the left part of an address.
+
+    A single quote mark that it copied out of a sender's selector or name would turn inside out all that follows, and
+    what he wrote elsewhere would stand outside of quotes. Within them would then stand other findings.
+    """
+    if before[-1:] not in ("=", " ", "\t", "", "@") or after not in ("", " ", "\t", ";", "@"):
+        return False
+    return plain or _REASON.search(before) is not None or _FINDINGS.search(text) is None
 
 
 def _quoted(value: str, pos: int) -> tuple[str, int, bool]:
