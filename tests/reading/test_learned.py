@@ -9,8 +9,9 @@ import pytest
 
 from reading import train
 from triage.adapters.packs import load
-from triage.core.pack import Learned, Pack
+from triage.core.pack import Learned, Pack, WordRule
 from triage.core.reading.learned import opinions, wording
+from triage.core.reading.matches import Hit
 
 PACK = Path(__file__).parents[2] / "rules" / "navixy"
 
@@ -33,6 +34,13 @@ def test_words_pairs_stems_and_the_subject_are_what_is_learned_from() -> None:
 def test_a_question_mark_is_a_word() -> None:
     assert "?" in wording("Does it heat?").words
     assert "?" not in wording("It heats.").words
+
+
+def test_a_rule_that_speaks_is_learned_like_a_word_and_makes_no_mail_longer() -> None:
+    rule = WordRule(id="en.service.oven", signal="service.oven", phrases=["heat*"])
+    words = wording("It does not heat", hits=[Hit(rule, "heat", 12, 16, in_subject=False)])
+    assert words.all["=en.service.oven"] == "heat"
+    assert words.scale == wording("It does not heat").scale
 
 
 def test_the_subject_of_a_reply_only_names_the_matter() -> None:

@@ -113,6 +113,8 @@ def test_out_of_scope_names_the_row(value: str, service: str, text: str) -> None
         "The ignition wire is connected and the console shows din1=1, but the platform still shows ignition off.",
         "The xlsx that the platform exports has dates as text, our client needs it in Excel for pivot tables.",
         "Since the night our ERP gets 403 from your API, nothing was changed in the ERP.",
+        "Since Monday the SMS commands to the trackers don't leave our gateway, the bind is rejected.",
+        "El reporte se exporta a Excel y sale vacío, ayer salía bien.",
     ],
 )
 def test_an_incident_of_the_platform_that_mentions_other_things_is_in_scope(text: str) -> None:

@@ -1,28 +1,31 @@
 """What was learned from example mails: a linear model over the words of a mail, beside the word rules.
 
-Each label has weights from word to value (`Pack.learned`, made by reading/train.py). A mail's words, pairs of words and
-word stems are looked up and added; the opinion keeps which words said how much, so that a person can see why.
+Each label has weights from word to value (`Pack.learned`, made by reading/train.py). A mail's words, pairs of words,
+word stems, and the rules that speak in it (a rule for one label may tell much of another) are looked up and added; the
+opinion keeps which words said how much, so that a person can see why.
 The time grows with the number of words.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from triage.core.model import Evidence
 from triage.core.pack import Pack
-from triage.core.reading.matches import once_per_pack
+from triage.core.reading.matches import Hit, once_per_pack
 from triage.core.reading.phrases import tokens
 from triage.core.threads import bare_subject
 
 _STEM = 5  # letters that stand for all forms of a long word
 _MARKS = frozenset(".!?;:\n¿¡")
 _START = "^"  # stands before the first word of a sentence: "^ please"
+_RULE = "="  # stands before the id of a word rule that speaks in the mail
 _TITLE = "s:"  # stands before the stem of a word of the subject, which names the matter better than others
 _LONGEST = 6000  # characters that are looked at: a matter is told at its beginning
+APART = frozenset({"kind"})  # labels that are read before the matter, by themselves
 _FEW = 8  # a mail with fewer words than this is not held to say more by each
 
 
@@ -54,6 +57,12 @@ class Wording:
     """The words of a mail in the form in which they were learned: word, pair or stem -> as it stands in the mail."""
 
     words: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, str] = field(default_factory=dict)  # the word rules that speak in it, told apart by `_RULE`
+
+    @property
+    def all(self) -> dict[str, str]:
+        """Everything that may have been learned."""
+        return self.words | self.rules
 
     @property
     def scale(self) -> float:
@@ -61,12 +70,12 @@ class Wording:
         return 3.0 / math.sqrt(max(len(self.words), _FEW))
 
 
-def wording(text: str, subject: str = "") -> Wording:
-    """The words, pairs of neighbours and stems of a mail; every number is the same word.
+def wording(text: str, subject: str = "", hits: Iterable[Hit] = ()) -> Wording:
+    """The words, pairs of neighbours and stems of a mail, and the rules that hit; every number is the same word.
 
     The subject of a reply is that of an earlier mail: it still names the matter, but its sentences are not this mail's.
     """
-    found = Wording()
+    found = Wording(rules={_RULE + hit.rule.id: hit.matched for hit in hits})
     reply = is_reply(subject)
     for part in (text[:_LONGEST],) if reply else (subject, text[:_LONGEST]):
         before = _START
@@ -95,11 +104,29 @@ def is_reply(subject: str) -> bool:
     return bare_subject(subject) != " ".join(subject[:500].split())
 
 
+def opinion(words: Wording, pack: Pack, label: str) -> Opinion | None:
+    """What was learned about one label that is read apart from the others; None when nothing was."""
+    learned = pack.learned.get(label)
+    if learned is None:
+        return None
+    scale = words.scale
+    scores = {
+        value: learned.start.get(value, 0.0) + scale * sum(weights[word] for word in words.words if word in weights)
+        for value, weights in learned.weights.items()
+    }
+
+    def heard(value: str) -> list[tuple[float, str]]:
+        weights = learned.weights.get(value, {})
+        return [(weights[word], shown) for word, shown in words.words.items() if weights.get(word, 0.0) > 0]
+
+    return Opinion(scores, learned.rules, heard, label)
+
+
 def opinions(words: Wording, pack: Pack) -> dict[str, Opinion]:
-    """What was learned about each label, said of these words."""
+    """What was learned about each label of the matter, said of these words."""
     index = _index(pack)
-    known = [(index.weights[word], shown) for word, shown in words.words.items() if word in index.weights]
-    scores = {label: dict(learned.start) for label, learned in pack.learned.items()}
+    known = [(index.weights[word], shown) for word, shown in words.all.items() if word in index.weights]
+    scores = {label: dict(learned.start) for label, learned in pack.learned.items() if label not in APART}
     scale = words.scale
     if known:
         columns = zip(*(weights for weights, _ in known), strict=True)
@@ -115,15 +142,21 @@ def opinions(words: Wording, pack: Pack) -> dict[str, Opinion]:
     return {
         label: Opinion(scores[label], learned.rules, partial(heard, label), learned.label)
         for label, learned in pack.learned.items()
+        if label not in APART
     }
 
 
 @once_per_pack
 def _index(pack: Pack) -> _Index:
     """The learned weights by word, made once for each pack."""
-    values = tuple((label, value) for label, learned in pack.learned.items() for value in learned.weights)
+    values = tuple(
+        (label, value) for label, learned in pack.learned.items() if label not in APART for value in learned.weights
+    )
     rows: dict[str, list[float]] = {}
     for place, (label, value) in enumerate(values):
         for word, weight in pack.learned[label].weights[value].items():
-            rows.setdefault(word, [0.0] * len(values))[place] = weight
+            row = rows.get(word)
+            if row is None:
+                row = rows[word] = [0.0] * len(values)
+            row[place] = weight
     return _Index(values, {word: tuple(row) for word, row in rows.items()})

@@ -11,10 +11,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from triage.core.model import Evidence, Label
 from triage.core.pack import NONE, Pack, WordRule
-from triage.core.reading.learned import Opinion, is_reply, opinions, wording
+from triage.core.reading.learned import Opinion, Wording, is_reply, opinions, wording
 from triage.core.reading.matches import Hit, Lexicon, Signals
 from triage.core.reading.segments import units
 
@@ -26,7 +27,8 @@ _OF_ANOTHER = 0.5  # what it counts in the subject of a reply, for what is wante
 _FOREIGN = 0.5  # how sure a label can be in a language of which the pack has no words
 _OUT = 1.8  # what must speak for "out of scope" more than against it: a partner is not turned away on a hint
 _HINT = 1.0  # how much more the learned words must say where no rule speaks
-_CERTAIN = 0.45  # how sure the service must be for the scope to follow from it
+_FAULT = 3.0  # how much more they must say of a fault: what does not work is ours far more often than not
+_CERTAIN = 0.7  # how sure the service must be for the scope to follow from it
 _DOUBT = 1.2  # how much less sure a label is than its scores say; so that 0.8 is right in four of five mails
 _BESIDE = 0.5  # what a rule for "out of scope" counts for no row: less, for the mail may well be in scope
 _UNKNOWN = -6.0  # the learned score of a value that no example mail had
@@ -83,26 +85,25 @@ def _heard(part: str, text: str, subject: str, signals: Signals, lexicon: Lexico
 
 
 def passage(text: str, subject: str, signals: Signals, pack: Pack, *, foreign: bool = False) -> Passage:
+    """What a text says, and what was learned of such words."""
+    words, heard = said(text, subject, signals)
+    return Passage(heard, opinions(words, pack), is_reply(subject), foreign)
+
+
+def said(text: str, subject: str, signals: Signals) -> tuple[Wording, Signals]:
     """What a text says, without pasted logs, code and addresses: those name things that nobody asks about.
 
     What is recognised by its form stays, for an exception or an API call is meant to be seen.
     """
-    reply = is_reply(subject)
     spans = _unspoken(text)
-    heard = opinions(wording(_without(text, spans), subject), pack)
-    if not spans:
-        return Passage(signals, heard, reply, foreign)
     kept: dict[str, list[Hit]] = {}
     for name, hits in signals.hits.items():
+        if not name.startswith(_LABELS):
+            continue
         left = [hit for hit in hits if hit.in_subject or not isinstance(hit.rule, WordRule) or not _inside(hit, spans)]
         if left:
             kept[name] = left
-    return Passage(Signals(kept), heard, reply, foreign)
-
-
-def spoken(text: str) -> str:
-    """What of a text was said, and not pasted."""
-    return _without(text, _unspoken(text))
+    return wording(_without(text, spans), subject, chain.from_iterable(kept.values())), Signals(kept)
 
 
 def _unspoken(text: str) -> list[tuple[int, int]]:
@@ -129,7 +130,7 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 
 def _one(found: Passage, pack: Pack) -> Topic:
     kind = request_type(found, pack)
-    scope = out_of_scope(found, pack)
+    scope = out_of_scope(found, kind, pack)
     row = service(found, scope, pack)
     whole = Topic(kind, row, _of_row(scope, row, pack), severity(found, kind, pack))
     return _less_sure(whole) if found.foreign else whole
@@ -168,10 +169,11 @@ def request_type(found: Passage, pack: Pack) -> Label:
     return _best(found, "request_type", scores, pack.request_types[-1].id)
 
 
-def out_of_scope(found: Passage, pack: Pack) -> Label:
+def out_of_scope(found: Passage, kind: Label, pack: Pack) -> Label:
     """What of it support does not do, of the scopes that have no row of their own in the service table.
 
-    Where no rule of the pack speaks for it, what was learned must say so clearly: nobody is turned away on a hint.
+    Where no rule of the pack speaks for it, what was learned must say so clearly: nobody is turned away on a hint. Of a
+    fault (`kind` is what is wanted) both must, for such a mail mentions other things beside that which does not work.
     """
     values = [scope.id for scope in pack.scopes if scope.service == NONE]
     learned = "out_of_scope" in found.opinions
@@ -182,7 +184,9 @@ def out_of_scope(found: Passage, pack: Pack) -> Label:
     if value is None:
         return Label(None)
     told = weights.get(value, 0.0) >= _CLEAR and not found.foreign
-    lead = scores[value] - against - (0.0 if told else _HINT)
+    entry = pack.request_type_by_id.get(kind.value or "")
+    fault = kind.confidence if entry and entry.severity else 0.0
+    lead = scores[value] - against - (0.0 if told else _HINT) - _FAULT * fault
     if lead < 0:
         return Label(None, _sure(-lead))
     return Label(value, _sure(lead), _evidence(found, "out_of_scope", value))
