@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from triage import cli, config, events
+from triage.adapters import packs
 from triage.adapters.db import engine, migrate
+from triage.adapters.holidays import holiday_dates
+from triage.core import clock
+from triage.core.clock import make_rules
 from triage.core.errors import ConfigError
 from triage.demo import show
 
@@ -257,3 +262,10 @@ def test_the_folder_of_the_image_s_volume_belongs_to_its_user() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     (volume,) = [line.split()[1] for line in lines if line.startswith("VOLUME ")]
     assert any(f"install -d -o triage -g triage -m 0700 {volume}" in line for line in lines)
+
+
+def test_a_clock_names_the_rule_that_gives_its_hours() -> None:
+    rules = make_rules(packs.load(packs.find("navixy", Path())), holiday_dates)
+    at = datetime(2026, 1, 5, 5, tzinfo=UTC)
+    assert clock.start(rules, at, "paas", "1").rule == "target.paas-1"
+    assert clock.start(rules, at, "cloud", None).rule in {f"target.{one.id}" for one in rules.pack.targets}

@@ -13,7 +13,7 @@ from typing import Any
 from triage.core.text import one_line
 
 Event = tuple[datetime, str, Mapping[str, Any]]
-_HIDDEN = frozenset({"partner", "pack", "message_id", "reply"})
+_HIDDEN = frozenset({"partner", "pack", "message_id", "reply", "rule"})
 _MARGIN = 22  # columns before the words of a line
 _SILENT = "reading"  # the clause of rules that only say how words are understood
 _MAIL_ITSELF = frozenset({"header", "mark", "own"})  # first words of rules that look at the mail, not at its words

@@ -142,3 +142,16 @@ def test_following_goes_on_across_a_rotation(tmp_path: Path) -> None:
     happens = [1, 2]
     found = growing(file, 2, wait=meanwhile)
     assert [next(found) for _ in range(5)] == ["two", "three", "four", "five", "six"]
+
+
+def test_mail_about_a_partner_s_ticket_is_the_partner_s(file: Path, shown: Shown) -> None:
+    with file.open("a") as log_file:
+        for ticket in ("1001", "11001"):
+            log_file.write(event("mail.sent", ticket=ticket, to="ana@acme.example") + "\n")
+        log_file.write(event("mail.sent", to="kim@home.example") + "\n")
+    found = lines(shown("--partner", "acme"))
+    assert [line.split()[2:4] for line in found] == [
+        ["#1001", "ticket.opened"],
+        ["#1001", "clock.breached"],
+        ["#1001", "mail.sent"],
+    ]

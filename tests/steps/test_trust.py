@@ -115,7 +115,8 @@ def test_a_forged_from_gets_no_ticket_no_reply_and_a_line_in_the_log(
 ) -> None:
     assert desk.receive(*headers) == "refused"
     assert desk.story.count() == 0 and desk.story.sent() == []
-    assert desk.last() == ("sender.refused", {"sender": ANA, "reason": reason, "partner": None, "mail": 1})
+    told = {"sender": ANA, "reason": reason, "partner": None, "rule": "sender", "mail": 1}
+    assert desk.last() == ("sender.refused", told)
 
 
 def test_a_forged_from_changes_no_ticket_whatever_it_knows(desk: Bytes) -> None:

@@ -62,11 +62,18 @@ def log(
             found = chain(log_files.earlier(file, start), log_files.growing(file))
         else:
             found = log_files.growing(file, _LAST)
+        theirs: set[str] = set()  # tickets of the partner: what is sent about them names the ticket only
         for line in found:
             if number not in line:
                 continue
             record = _record(line)
-            if record is None or not _wanted(record, number, partner, level, start):
+            if record is None:
+                continue
+            if partner and _is_of(record, partner):
+                theirs.add(str(record.get("ticket") or ""))
+            elif partner and (record.get("partner") or not record.get("ticket") or str(record["ticket"]) not in theirs):
+                continue
+            if not _wanted(record, number, level, start):
                 continue
             shown = lines(line if as_json else report.log_line(record, full=full))
             click.echo(click.style(shown, fg=_COLOURS.get(str(record.get("level")))) if colours else shown)
@@ -76,10 +83,12 @@ def log(
         raise ConfigError(f"{file}: cannot be read: {error.strerror}; `triage run` writes it") from None
 
 
-def _wanted(record: dict[str, object], number: str, partner: str | None, level: str, start: datetime | None) -> bool:
+def _is_of(record: dict[str, object], partner: str) -> bool:
+    return partner.casefold() in str(record.get("partner") or "").casefold()
+
+
+def _wanted(record: dict[str, object], number: str, level: str, start: datetime | None) -> bool:
     if number and str(record.get("ticket")) != number:
-        return False
-    if partner and partner.casefold() not in str(record.get("partner") or "").casefold():
         return False
     named = str(record.get("level"))
     if named in _LEVELS and _LEVELS.index(named) < _LEVELS.index(level):

@@ -91,6 +91,7 @@ def start(
         guaranteed=not reason,
         reason=reason,
         calendar=calendar_id,
+        rule=f"target.{entry.id}",
     )
 
 

@@ -274,6 +274,7 @@ class Clock:
     guaranteed: bool
     reason: str = ""  # why it is not guaranteed: out-of-hours, not-an-incident, third-party ...
     calendar: str = ""
+    rule: str = ""  # of the pack, by which the hours are given
 
 
 @dataclass(frozen=True, slots=True)

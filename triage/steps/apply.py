@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from triage.adapters.db.store import Transaction
 from triage.core import authenticity, directory, lifecycle, threads
-from triage.core.model import Clock, Decision, Email, Reading, Sender, TicketState
+from triage.core.model import Clock, Decision, Email, Evidence, Reading, Sender, TicketState
 from triage.steps import tickets
 from triage.steps.gather import Gathered, text_hash
 from triage.steps.office import Office
@@ -105,13 +106,16 @@ def _no_change(
     """Mail that changes no ticket: machines, thanks, strangers, forgeries."""
     sender, reason = gathered.sender, ",".join(decision.reasons)
     refused = decision.folder == "refused"
+    rule = _rule(decision.evidence if refused else decision.evidence or reading.kind.evidence)
     ticket = None if refused else gathered.history.ticket
     mail = record(
         tx, email, telling.now, place, folder=decision.folder, reading=reading, decision=decision,
         ticket=ticket.id if ticket else None,
     )  # fmt: skip
     if refused:
-        telling.event("sender.refused", sender=sender.address, partner=sender.partner, reason=reason, mail=mail)
+        telling.event(
+            "sender.refused", sender=sender.address, partner=sender.partner, reason=reason, rule=rule, mail=mail
+        )
         if sender.verified == authenticity.UNPROVEN:
             _tell_unproven(tx, sender, office, telling, mail)
         if decision.stranger_told:
@@ -123,9 +127,9 @@ def _no_change(
         telling.event("message.quarantined", reason=reason, mail=mail, sender=sender.address)
     elif ticket:
         tx.tickets.remember(email.message_id, ticket.id)
-        telling.about(tx, ticket.id, "message.ignored", reason=reason, sender=sender.address)
+        telling.about(tx, ticket.id, "message.ignored", reason=reason, rule=rule, sender=sender.address)
     else:
-        telling.event("message.ignored", reason=reason, sender=sender.address)
+        telling.event("message.ignored", reason=reason, rule=rule, partner=sender.partner, sender=sender.address)
     return mail
 
 
@@ -244,7 +248,13 @@ def _tell_state(tx: Transaction, ticket: TicketState, state: str, decision: Deci
     if named:
         missing = list(decision.missing) or None
         reason = ",".join(decision.reasons)
-        telling.about(tx, ticket.id, named, partner=ticket.partner, reason=reason, missing=missing)
+        rule = _rule(decision.evidence)
+        telling.about(tx, ticket.id, named, partner=ticket.partner, reason=reason, rule=rule, missing=missing)
+
+
+def _rule(evidence: Sequence[Evidence]) -> str | None:
+    """The rule that counted most."""
+    return evidence[0].rule if evidence else None
 
 
 def _promised_to(sender: Sender, decision: Decision, office: Office, now: datetime) -> str | None:

@@ -234,5 +234,6 @@ def _tell_start(
         guaranteed=running.guaranteed,
         reason=running.reason or None,
         promised=promised if promised != running.due else None,
+        rule=running.rule,
         pack=office.pack_version,
     )
