@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import signal
 import subprocess
@@ -197,13 +198,42 @@ def freeze_and_kill(fleet: Fleet, step: str, *, seconds: float = 30) -> None:
 
 
 def test_one_frozen_and_one_killed_of_three_lose_and_double_nothing(fleet: Fleet) -> None:
-    freeze_and_kill(fleet, "moving:2", seconds=0)
+    freeze_and_kill(fleet, "applied:2", seconds=0)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_frozen_at_each_step_loses_and_doubles_nothing(step: str, fleet: Fleet) -> None:
     freeze_and_kill(fleet, step)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_random_freezes_and_kills_lose_and_double_nothing(fleet: Fleet) -> None:
+    chance, desk = random.Random(20261125), fleet.desk
+    daemons = [desk.start() for _ in range(3)]
+    desk.wait_for("daemon.started", 3)
+    asleep: dict[int, float] = {}  # which, and until when
+    for _ in range(30):
+        fleet.mail()
+        time.sleep(chance.uniform(0, 4))  # the random moment itself, nothing is waited for
+        one = chance.randrange(3)
+        if one not in asleep and len(asleep) < 2 and chance.random() < 0.5:
+            daemons[one].send_signal(signal.SIGSTOP)
+            asleep[one] = time.monotonic() + chance.uniform(1, 45)
+        elif chance.random() < 0.6:
+            asleep.pop(one, None)
+            assert desk.stop(daemons[one], signal.SIGKILL) == -signal.SIGKILL, desk.errors()
+            daemons[one] = desk.start()
+        for number, until_ in list(asleep.items()):
+            if time.monotonic() > until_:
+                daemons[number].send_signal(signal.SIGCONT)
+                del asleep[number]
+    for number in asleep:
+        daemons[number].send_signal(signal.SIGCONT)
+    fleet.wait(fleet.all_done, "all work", 400)
+    assert [desk.stop(one) for one in daemons] == [0, 0, 0]
+    fleet.check()
 
 
 def test_mailboxes_are_read_by_one_each_and_given_back_at_the_end(fleet: Fleet) -> None:
