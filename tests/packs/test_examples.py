@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +126,20 @@ def test_there_are_at_least_sixty(shipped: list[examples.Case]) -> None:
     assert len(shipped) >= 60
 
 
-def test_every_service_row_has_an_example_in_both_columns(shipped: list[examples.Case], navixy: Pack) -> None:
+def test_every_service_row_has_an_example_in_both_columns_and_languages(
+    shipped: list[examples.Case], navixy: Pack
+) -> None:
     seen = {
-        (case.example.expect.service, navixy.deployment_by_id[case.example.sender.deployment or "paas"].column)
+        (
+            case.example.expect.service,
+            navixy.deployment_by_id[case.example.sender.deployment or "paas"].column,
+            case.example.expect.language,
+        )
         for case in shipped
+        if case.example.expect.state
     }
-    assert {(row.id, column) for row in navixy.services for column in ("paas", "self_hosted")} <= seen
+    wanted = product(navixy.service_by_id, ("paas", "self_hosted"), ("en", "es"))
+    assert set(wanted) - seen == set()
 
 
 def test_every_level_has_an_example_for_every_deployment_in_both_languages(
