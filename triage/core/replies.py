@@ -113,15 +113,18 @@ def check_templates(pack: Pack, *, fill: bool = True) -> list[Fault]:
     faults: list[Fault] = []
     first = pack.manifest.languages[0]
     known = variables(pack)
+    samples = tuple(_samples(pack)) if fill else ()
     for language in pack.manifest.languages:
         texts = pack.replies.get(language, {})
+        contexts = [_context(pack, language, facts) for facts in samples]
         wanted = (*TO_PARTNERS, MOMENT, *(TO_STAFF if language == first else ()))
         for name in wanted:
             file = f"replies/{language}/{name}.txt"
             if name not in texts:
                 faults.append(Fault(file, "", "is missing: every reply needs a text in each language of the pack"))
                 continue
-            faults += _template_faults(pack, language, name, file, set(_MOMENT_KEYS) if name == MOMENT else known, fill)
+            names_known = set(_MOMENT_KEYS) if name == MOMENT else known
+            faults += _template_faults(pack, language, name, file, names_known, contexts)
         names = (*TO_PARTNERS, *TO_STAFF, MOMENT)
         for name in sorted(set(texts) - set(names)):
             close = difflib.get_close_matches(name, names, 1)
@@ -135,7 +138,9 @@ def variables(pack: Pack) -> set[str]:
     return set(_context(pack, pack.manifest.languages[0], Facts()))
 
 
-def _template_faults(pack: Pack, language: str, name: str, file: str, known: set[str], fill: bool) -> Iterator[Fault]:
+def _template_faults(
+    pack: Pack, language: str, name: str, file: str, known: set[str], contexts: Sequence[Mapping[str, Any]]
+) -> Iterator[Fault]:
     source = pack.replies[language][name]
     try:
         unknown = meta.find_undeclared_variables(_ENVIRONMENT.parse(source)) - known
@@ -156,9 +161,9 @@ def _template_faults(pack: Pack, language: str, name: str, file: str, known: set
     if not source.startswith("Subject:"):
         yield Fault(file, "line 1", "must be 'Subject: ...', then a blank line, then the text")
         return
-    for facts in _samples(pack) if fill else ():
+    for context in contexts:
         try:
-            subject, body = _rendered(pack, name, language, facts)
+            subject, body = _filled(source, context)
         except (
             TemplateError,
             ConfigError,
@@ -209,7 +214,12 @@ def _rendered(pack: Pack, template: str, language: str, facts: Facts) -> tuple[s
     source = pack.replies.get(language, {}).get(template)
     if source is None:
         raise ConfigError(f"pack {pack.manifest.name}: replies/{language}/{template}.txt is missing")
-    whole = _compiled(source).render(_context(pack, language, facts))
+    return _filled(source, _context(pack, language, facts))
+
+
+def _filled(source: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    """Subject and text."""
+    whole = _compiled(source).render(context)
     head, _, body = whole.partition("\n")
     lines = [line.rstrip() for line in body.strip().split("\n")]
     return head.removeprefix("Subject:").strip(), re.sub(r"\n{3,}", "\n\n", "\n".join(lines))

@@ -9,7 +9,7 @@ The time grows with the number of words.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -44,12 +44,24 @@ class Opinion:
         return tuple(Evidence(f"learned.{self._label}.{value}", "reading", shown) for shown in list(heaviest)[:at_most])
 
 
+class _Rows(dict[str, tuple[float, ...]]):
+    """The weights of a word for each value, gathered when it is first met: a mail has few of the words there are."""
+
+    def __init__(self, tables: Sequence[Mapping[str, float]]) -> None:
+        self._tables = tables
+
+    def __missing__(self, word: str) -> tuple[float, ...]:
+        self[word] = tuple(table.get(word, 0.0) for table in self._tables)
+        return self[word]
+
+
 @dataclass(frozen=True, slots=True)
 class _Index:
     """What was learned, by word: its weight for each value of each label, in the order of `values`."""
 
     values: tuple[tuple[str, str], ...]  # (label, value)
-    weights: Mapping[str, tuple[float, ...]]
+    words: frozenset[str]  # for which there are weights
+    weights: _Rows
 
 
 @dataclass(slots=True)
@@ -125,7 +137,7 @@ def opinion(words: Wording, pack: Pack, label: str) -> Opinion | None:
 def opinions(words: Wording, pack: Pack) -> dict[str, Opinion]:
     """What was learned about each label of the matter, said of these words."""
     index = _index(pack)
-    known = [(index.weights[word], shown) for word, shown in words.all.items() if word in index.weights]
+    known = [(index.weights[word], shown) for word, shown in words.all.items() if word in index.words]
     scores = {label: dict(learned.start) for label, learned in pack.learned.items() if label not in APART}
     scale = words.scale
     if known:
@@ -152,11 +164,5 @@ def _index(pack: Pack) -> _Index:
     values = tuple(
         (label, value) for label, learned in pack.learned.items() if label not in APART for value in learned.weights
     )
-    rows: dict[str, list[float]] = {}
-    for place, (label, value) in enumerate(values):
-        for word, weight in pack.learned[label].weights[value].items():
-            row = rows.get(word)
-            if row is None:
-                row = rows[word] = [0.0] * len(values)
-            row[place] = weight
-    return _Index(values, {word: tuple(row) for word, row in rows.items()})
+    tables = [pack.learned[label].weights[value] for label, value in values]
+    return _Index(values, frozenset().union(*tables), _Rows(tables))
