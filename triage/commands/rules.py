@@ -50,7 +50,7 @@ def check(folder: Path) -> None:
 def _say(faults: Sequence[Fault]) -> int:
     """Print faults, one a line; the exit status."""
     for fault in faults:
-        click.echo(" ".join(str(fault).split()))
+        click.echo(" ".join(str(fault).split()), err=True)
     click.echo(f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'}", err=True)
     return 1
 
