@@ -20,6 +20,8 @@ DESCRIBED = {
 }
 VAGUE = {
     "does not work": ("en", "It does not work, please help"),
+    "with a greeting and haste": ("en", "Hello, it does not work, please help urgently!!!"),
+    "con saludo y prisa": ("es", "Hola equipo, buenos días, no funciona, por favor ayuda urgente!!!"),
     "urgent": ("en", "URGENT! Please call me!"),
     "see attached": ("en", "Please see the attached."),
     "no jala": ("es", "No funciona, ayuda por favor."),
@@ -54,12 +56,24 @@ PARTICULAR = {
     "reporte": ("es", "El reporte de paradas no muestra las direcciones desde ayer."),
     "módulo": ("es", "El módulo de asistencia no guarda los horarios que cargamos."),
     "alerta": ("es", "La alerta de exceso de velocidad llega media hora tarde a todos."),
+    "a word that names one by itself": ("en", "Our certificate expires on Friday, do you renew it?"),
+    "key of a configuration": ("en", "We set filter.maxJump to 300 and nothing changes, is it the right one?"),
+    "name in a program": ("en", "The answer has no value in lastFuelLevel since Monday."),
+    "request": ("en", "PUT /zones answers 204 and the zone is still there when we list them again."),
+    "way in a menu": ("en", "In Account > Invoices the total is cut off at the right side when it is printed."),
+    "software of others": ("en", "How do we let Zapier read the mails of our alerts?"),
+    "tarifa": ("es", "Si cambio la tarifa a mitad de mes, ¿cuánto se le cobra al cliente?"),
 }
 NOTHING_PARTICULAR = {
     "hosting": ("en", "What kind of server do we need for 3000 vehicles, and how much does it cost?"),
     "password": ("en", "I forgot my password, how do I get a new one?"),
     "price": ("es", "Quisiera saber cuánto cuesta el servicio para cien vehículos."),
     "thanks for it": ("en", "Great, works now. Thank you!"),
+    "one of several": ("en", "One of the calls gives us times in another time zone."),
+    "all of them": ("en", "No device of any client sends positions since 05:00, please look at it."),
+    "the whole": ("en", "The platform does not open on any phone of our office since this morning."),
+    "two sentences without a space": ("en", "We restart the server.after that no device is online."),
+    "un verbo detrás": ("es", "La página tarda mucho en abrir desde ayer con todos los navegadores."),
 }
 
 

@@ -4,6 +4,9 @@ What is always particular (a report by its name, a device model, an API method) 
 signal `field.element`. Words that only name a kind become one by the word beside them, in the order of the language:
 `clue.item_last` ("attendance module") by the word before, `clue.item_first` ("módulo de asistencia") by the word after.
 `clue.plain` are words that make nothing particular: "which module".
+
+How much single words say stands apart (`clue.item`): "certificate" is nearly an item by itself, "map" hardly. Words for
+the whole, for all of them, or for what is no part of the services ("devices", "login", "price") speak against one.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ from collections.abc import Iterator, Sequence
 
 from triage.core.reading.identifiers import Identifier, Passage
 from triage.core.reading.matches import Hit, Signals
+from triage.core.reading.phrases import fold
 
+_MOST = (1.6, 1.5, -2.0)  # what the best item, the words for items and those against them can say at most
 _WORD = re.compile(r"[^\W\d_]{1,20}")
 _BEFORE = re.compile(r"(?<!\w)[^\W\d_]{3,20} $")
 _AFTER = re.compile(r" (?:[^\W\d_]{1,3} ){0,2}[^\W\d_]{4,20}")  # short words between are "de", "de la"
@@ -27,6 +32,30 @@ def with_elements(signals: Signals, passages: Sequence[Passage], named: Sequence
     found = [*signals.of("field.element"), *signals.of("clue.model")]
     found += [hit for passage in passages for hit in _particular(passage)]
     return Signals({**signals.hits, "field.element": _strongest([hit for hit in found if not _inside(spans, hit)])})
+
+
+def particularity(signals: Signals) -> float:
+    """How much the items and words of a mail say that a particular one is meant.
+
+    A second item says half of what the first does, and more than three say no more. The numbers are a logistic
+    regression's over labelled mails, rounded and drawn towards each other.
+    """
+    items = sorted(_once(signals.of("field.element")), reverse=True)
+    words = _once(signals.of("clue.item"))
+    best, most_for, most_against = _MOST
+    total = 1.8 * min(items[0], best) - 0.6 if items else 0.0
+    total += 0.8 * (len(items) > 1) + 0.7 * (len(items) > 2)
+    total += 1.9 * min(sum(weight for weight in words if weight > 0), most_for)
+    return total + max(sum(weight for weight in words if weight < 0), most_against)
+
+
+def _once(hits: Sequence[Hit]) -> list[float]:
+    """The weight of each wording, however often it stands there."""
+    heaviest: dict[str, float] = {}
+    for hit in hits:
+        wording = fold(hit.matched)
+        heaviest[wording] = max(hit.rule.weight, heaviest.get(wording, hit.rule.weight))
+    return list(heaviest.values())
 
 
 def _strongest(hits: Sequence[Hit]) -> list[Hit]:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from triage.core.model import Body, Email, Evidence, Label
-from triage.core.pack import NONE, Pack, RequiredField
+from triage.core.pack import Pack, RequiredField
 from triage.core.reading.actions import deeds
-from triage.core.reading.elements import with_elements
+from triage.core.reading.elements import particularity, with_elements
 from triage.core.reading.evidence_of import attached, pasted
 from triage.core.reading.identifiers import Identifier, Passage, identifiers
 from triage.core.reading.matches import Signals, lexicon
@@ -47,7 +47,7 @@ class _Mail:
     deeds: tuple[tuple[float, Evidence], ...]  # what was done
     files: tuple[Evidence, ...]  # attachments that hold a list of assets
     fault: bool | None  # something does not work; None: not known
-    aside: bool  # nothing of the services is asked
+    aside: bool  # neither a fault nor anything of the services
 
 
 def fields(
@@ -58,14 +58,13 @@ def fields(
     *,
     done: bool = False,
     request_type: str | None = None,
-    service: str | None = None,
 ) -> dict[str, Label]:
     """Each required field of the pack: "true" when the mail has it, "false" when not.
 
     `done`: the sender only thanks or confirms, and what he tells is no matter any more. The kind of request, where it
     is known, tells what to expect: who reports a fault tells what was done more often than who asks.
     """
-    mail = _look(email, body, signals, pack, done, request_type, service)
+    mail = _look(email, body, signals, pack, done, request_type)
     return {entry.id: _READERS[entry.reader](mail, entry) for entry in pack.fields}
 
 
@@ -76,7 +75,6 @@ def _look(
     pack: Pack,
     done: bool = False,
     request_type: str | None = None,
-    service: str | None = None,
 ) -> _Mail:
     text = body.readable  # as the signals were made
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
@@ -96,7 +94,7 @@ def _look(
         deeds=tuple(sorted((deed for passage in passages for deed in deeds(passage)), key=lambda deed: -deed[0])),
         files=tuple(_lists(email, pack)),
         fault=None if request_type is None else pack.request_type_by_id[request_type].severity,
-        aside=request_type is not None and (request_type == pack.request_types[-1].id or service == NONE),
+        aside=request_type is not None and request_type == pack.request_types[-1].id,
     )
 
 
@@ -121,8 +119,9 @@ def _answer(score: float, evidence: Iterable[Evidence]) -> Label:
 
 
 def _description(mail: _Mail, entry: RequiredField) -> Label:
-    evidence = mail.own.evidence("field.description") or mail.signals.evidence("field.description")
-    return _answer(_concreteness(mail), evidence)
+    score = _concreteness(mail)
+    heard = mail.own.of("field.description") or mail.signals.of("field.description")
+    return _answer(score, (hit.evidence for hit in heard if (hit.rule.weight > 0) == (score > 0)))
 
 
 def _concreteness(mail: _Mail) -> float:
@@ -130,12 +129,28 @@ def _concreteness(mail: _Mail) -> float:
     score = mail.own.weight("field.description")
     if mail.own is not mail.signals:
         score += 0.3 * mail.signals.weight("field.description")  # a reply's subject says a little
-    score += min(mail.words, 60) / 12 - 1.4
-    if mail.words >= _ENOUGH_WORDS and not mail.own.of("field.description"):
+    said = mail.words - _unsaid(mail.own)
+    score += min(said, 60) / 12 - 1.25
+    if said >= _ENOUGH_WORDS and not any(hit.rule.weight > 0 for hit in mail.own.of("field.description")):
         score += 0.8  # words that the pack does not know, rather than none
     score += 0.4 * min(mail.own.weight("field.element"), 3.0)
     score += 0.5 * bool(mail.named) + 0.5 * bool(mail.pasted)
     return score - 8 * _DONE * mail.done
+
+
+def _unsaid(signals: Signals) -> int:
+    """The number of words that greet, beg or complain, and tell nothing."""
+    idle = [
+        (hit.in_subject, hit.start, hit.end, hit.matched)
+        for hit in signals.of("field.description")
+        if hit.rule.weight < 0
+    ]
+    count, until = 0, (False, 0)
+    for in_subject, start, end, matched in sorted(idle):
+        if (in_subject, start) >= until:
+            count += len(matched.split())
+            until = (in_subject, end)
+    return count
 
 
 def _account(mail: _Mail, entry: RequiredField) -> Label:
@@ -158,10 +173,15 @@ def _named(mail: _Mail, field: str, clues: tuple[str, ...]) -> Label:
 
 
 def _element(mail: _Mail, entry: RequiredField) -> Label:
-    score = 0.3 * mail.own.weight("field.element") + 1.25 * mail.signals.weight("field.element") - 1.9
-    score += 0.8 * bool(mail.named) + 0.4 * bool(mail.pasted or mail.shown)
-    score += min(0.0, _concreteness(mail))  # who says nothing concrete names nothing either
-    return _answer(score, mail.signals.evidence("field.element"))
+    score = particularity(mail.signals) - 0.45 + 0.2 * (math.log1p(mail.words) - 3.3)
+    score += 0.2 * bool(mail.named) + 0.3 * bool(mail.pasted)
+    score += 0.4 * bool(mail.fault) - 1.4 * mail.aside
+    if mail.own is not mail.signals and particularity(mail.own) <= 0:
+        score -= 0.5  # only the subject of an earlier mail names one
+    score += 0.7 * min(0.0, _concreteness(mail))  # who says nothing concrete names nothing either
+    named = mail.signals.evidence("field.element")
+    words = [hit.evidence for hit in mail.signals.of("clue.item") if hit.rule.weight > 0]
+    return _answer(score, named or words)
 
 
 def _actions(mail: _Mail, entry: RequiredField) -> Label:

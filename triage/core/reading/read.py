@@ -55,7 +55,6 @@ def read(email: Email, pack: Pack, desk: Desk) -> Reading:
         pack,
         done=what.value == THANKS,
         request_type=about.request_type.value,
-        service=about.service.value,
     )
     labels = (what, tongue, about.request_type, about.service, about.out_of_scope, about.severity, plan)
     return Reading(
