@@ -333,7 +333,7 @@ def test_what_was_never_tried_is_due_when_the_system_clock_is_set_back(any_store
 def test_the_same_message_id_is_one_mail(any_store: Store) -> None:
     with any_store.begin() as tx:
         queue(tx, "a")
-        tx.outbox.sent(1, NOW)
+        tx.outbox.sent(1, at=NOW)
         queue(tx, "a")
         assert tx.outbox.waiting() == 0
 
@@ -354,6 +354,37 @@ def test_replies_are_counted_by_address_and_ticket(any_store: Store) -> None:
 
 
 # ---------------------------------------------------------------- people, notices
+
+
+def test_what_is_asked_for_many_at_once_counts_what_comes_afterwards(any_store: Store) -> None:
+    ana, bob = "ana@acme.example", "bob@acme.example"
+    with any_store.begin() as tx:
+        known = add_mail(tx, 1, text_hash="h")
+        add_mail(tx, 2, text_hash="h", received_at=NOW - DAY)
+        queue(tx, "a")
+        queue(tx, "b", queued_at=NOW - DAY)
+
+    def asked(tx: Transaction) -> list[Any]:
+        originals = [tx.mails.original(f"{uid:064x}") for uid in (1, 3)]
+        texts = [tx.mails.same_text(sender, "h", NOW) for sender in (ana, bob)]
+        replies = [tx.outbox.replies(to, None, NOW)[0] for to in (ana, bob)]
+        return [*(one and one.id for one in originals), *texts, *replies]
+
+    with any_store.begin() as tx:
+        tx.mails.foresee([f"{uid:064x}" for uid in (1, 3)], [(ana, "h"), (bob, "h")], NOW)
+        tx.outbox.foresee([ana, bob], NOW)
+        assert asked(tx) == [known, None, 1, 0, 1, 0]
+        new = add_mail(tx, 3, text_hash="h", sender=bob)
+        add_mail(tx, 4, text_hash="h", received_at=NOW - HOUR)  # too old to count
+        queue(tx, "c", recipient=bob)
+        assert asked(tx) == [known, new, 1, 1, 1, 1]
+        with pytest.raises(RuntimeError), tx.savepoint():
+            add_mail(tx, 5, text_hash="h")
+            queue(tx, "d")
+            raise RuntimeError
+        assert asked(tx) == [known, new, 1, 1, 1, 1]
+        tx.mails.remove(known)
+        assert asked(tx) == [None, new, 0, 1, 1, 1]
 
 
 def test_what_staff_is_to_be_told_is_taken_once(any_store: Store) -> None:
@@ -398,7 +429,7 @@ def test_who_is_forgotten_is_not_named_where_others_speak_of_him(any_store: Stor
         )
         queue(tx, "a", ticket=other, recipient="tom@x.example", raw=b"Subject: ana@acme.example")
         queue(tx, "b", ticket=other, recipient="tom@x.example", raw=b"Subject: banana")
-        tx.outbox.sent(1, NOW), tx.outbox.sent(2, NOW)
+        tx.outbox.sent(1, 2, at=NOW)
         tx.notices.add(NOW, "quarantined", None, {"subject": "ana@acme.example"})
     with any_store.begin() as tx:
         tx.people.forget("ana@acme.example")
@@ -440,6 +471,8 @@ def test_no_question_of_a_round_scans_what_is_stored(store: Store) -> None:
         tx.clocks.running(ticket), tx.clocks.end(ticket, "kept", NOW)
         tx.notices.any(), tx.notices.take(), tx.notices.drop(ticket, "breach"), tx.meta.get("x")
         tx.mails.original("x"), tx.mails.at("inbox", 1, [1]), tx.mails.unfiled("inbox", 10), tx.mails.released("inbox")
+        tx.mails.foresee(["x", "y"], [("x", "h"), ("y", "h")], NOW), tx.outbox.foresee(["x", "y"], NOW)
+        tx.mails.forget_foreseen(), tx.outbox.forget_foreseen(), tx.tickets.known([1, 2])
         tx.mails.same_text("x", "h", NOW), tx.mails.by_message_ids(["<x>"]), tx.mails.of_ticket(ticket)
         tx.mails.forget_old(NOW)
         tx.outbox.replies("x", ticket, NOW), tx.outbox.claim(NOW, NOW, 10), tx.outbox.free(NOW)

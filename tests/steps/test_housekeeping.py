@@ -32,7 +32,7 @@ def closed(desk: Story) -> None:
     with desk.store.begin() as tx:
         tx.mails.file([mail.id for mail in tx.mails.unfiled("inbox", 100)], desk.now)
         for mail in tx.outbox.claim(desk.now, desk.now + DAY, 100):
-            tx.outbox.sent(mail.id, desk.now)
+            tx.outbox.sent(mail.id, at=desk.now)
 
 
 def test_closed_tickets_and_their_mail_go_after_their_time(any_desk: Story) -> None:
@@ -56,7 +56,7 @@ def test_what_is_known_of_addresses_goes_with_the_tickets(any_desk: Story) -> No
     desk.request(subject="Open one")
     with desk.store.begin() as tx:
         for mail in tx.outbox.claim(desk.now, desk.now + DAY, 100):
-            tx.outbox.sent(mail.id, desk.now)
+            tx.outbox.sent(mail.id, at=desk.now)
     desk.now += 99 * DAY
     keep_house(desk, 100)
     assert len(desk.sent("stranger")) == 1

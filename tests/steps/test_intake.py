@@ -263,6 +263,13 @@ def test_backlog_is_committed_a_few_mails_at_a_time(
     assert commits < 15
 
 
+def test_same_mail_twice_in_a_batch_opens_one_ticket(server: FakeImap, make_life: MakeLife) -> None:
+    life = make_life()
+    server.add(raw(1), raw(2), raw(1))
+    life.rounds()
+    assert server.uids() == [] and life.desk.count() == 2
+
+
 def test_surprise_that_passes_is_told_and_quarantines_nothing(
     server: FakeImap, make_life: MakeLife, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

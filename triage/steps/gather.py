@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -50,11 +50,24 @@ def sender(tx: Transaction, email: Email, office: Office, trust: Trust, now: dat
     )
 
 
+def foresee(tx: Transaction, mails: Sequence[tuple[Email, Reading]], office: Office, now: datetime) -> None:
+    """Ask the database at once what `gather` and its caller will ask about each of these mails."""
+    since = _window(office, now)
+    senders = [email.from_[0].address if email.from_ else "" for email, _ in mails]
+    texts = [(sender, text_hash(*mail)) for sender, mail in zip(senders, mails, strict=True)]
+    tx.mails.foresee([email.fingerprint for email, _ in mails], texts, since)
+    tx.outbox.foresee(senders, since)
+
+
+def _window(office: Office, now: datetime) -> datetime:
+    """From when on replies and equal texts are counted."""
+    return now - timedelta(minutes=office.rules.pack.policy.reply_window_minutes)
+
+
 def gather(tx: Transaction, email: Email, reading: Reading, office: Office, trust: Trust, now: datetime) -> Gathered:
     """All of it. Nothing that a stranger or a forger names leads to a ticket."""
     who = sender(tx, email, office, trust, now)
-    policy = office.rules.pack.policy
-    since = now - timedelta(minutes=policy.reply_window_minutes)
+    since = _window(office, now)
     ticket: TicketState | None = None
     foreign = False
     if who.status != directory.UNAUTHENTICATED and who.partner:

@@ -35,7 +35,7 @@ from triage.core.errors import Conflict, LeaseLost, MailError, Permanent, Tempor
 from triage.core.model import Email, Reading, Trust
 from triage.steps import bounces, staff
 from triage.steps.apply import Place, apply, record
-from triage.steps.gather import Gathered, gather
+from triage.steps.gather import Gathered, foresee, gather
 from triage.steps.office import Office
 from triage.steps.telling import Telling
 
@@ -266,11 +266,14 @@ class Intake:
         """Decide about these mails in one transaction, then tell it. Returns the row and folder of each."""
         filed: list[tuple[int, str]] = []
         told: list[Telling] = []
+        now = self._now()
         with self._store.begin(self._lease()) as tx:
+            if len(group) > 1:
+                foresee(tx, [(read.email, read.reading) for read in group if read.reading], self._office, now)
             for read in group:
                 with events.bind(message_id=_bound(read.email)):
                     self._fault("begun")
-                    told.append(Telling(self._now()))
+                    told.append(Telling(now))
                     filed.append(self._applied(tx, read, told[-1]))
                     self._fault("applied")
         for read, telling in zip(group, told, strict=True):

@@ -179,22 +179,24 @@ class OutboxRound:
             return
         now = self._now()
         with self._store.begin() as tx:
-            tell = [self._outcome(tx, outcome, now) for outcome in self._unwritten]
+            # Tickets may have been forgotten meanwhile.
+            known = tx.tickets.known(one for one in map(_ticket, self._unwritten) if one is not None)
+            tx.outbox.sent(*(one.mail.id for one in self._unwritten if one.error is None), at=now)
+            tell = [self._outcome(tx, outcome, known, now) for outcome in self._unwritten]
             self._fault("accounting")
         self._unwritten = []
         self._fault("accounted")
         for say in tell:
             say()
 
-    def _outcome(self, tx: Transaction, outcome: _Outcome, now: datetime) -> Callable[[], None]:
+    def _outcome(self, tx: Transaction, outcome: _Outcome, known: set[int], now: datetime) -> Callable[[], None]:
         """One mail's. Returns what is to be logged once it is committed."""
         mail, reason = outcome.mail, str(outcome.error)
-        ticket = id_of(mail.ticket) if mail.ticket else None
-        if ticket is not None and not tx.tickets.known(ticket):
-            ticket = None  # forgotten meanwhile
+        ticket = _ticket(outcome)
+        if ticket not in known:
+            ticket = None
         about = {"to": mail.recipient, "reply": mail.message_id}
         if outcome.error is None:
-            tx.outbox.sent(mail.id, now)
             if ticket is not None:
                 tx.tickets.tell(ticket, now, "mail.sent", about)
             return lambda: events.mail_sent(ticket=mail.ticket, **about)
@@ -208,6 +210,10 @@ class OutboxRound:
         until = now + (pause(mail.attempts) if outcome.counts else pause(1))
         tx.outbox.defer(mail, until, reason, counted=outcome.counts)
         return lambda: events.mail_deferred(ticket=mail.ticket, reason=reason, next_try=until, **about)
+
+
+def _ticket(outcome: _Outcome) -> int | None:
+    return id_of(outcome.mail.ticket) if outcome.mail.ticket else None
 
 
 def pause(attempts: int) -> timedelta:

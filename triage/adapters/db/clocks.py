@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
+from triage.adapters.db.pending import Pending
 from triage.adapters.db.tables import alarms, promises, tickets
 from triage.adapters.db.tickets import state_of
 from triage.core.model import TicketState
@@ -44,16 +45,19 @@ class Promise:
 class Clocks:
     """Queries about alarms and promises within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
+
+    @property
+    def _connection(self) -> Connection:
+        return self._pending.written(alarms, promises)
 
     # ---------------------------------------------------------------- alarms
 
     def add(self, ticket: int, entries: Sequence[tuple[str, datetime, float | None]]) -> None:
         """Alarms (kind, at, share) beside those that are set."""
-        rows = [{"ticket": ticket, "kind": kind, "at": at, "share": share} for kind, at, share in entries]
-        if rows:
-            self._connection.execute(alarms.insert(), rows)
+        for kind, at, share in entries:
+            self._pending.add(alarms, {"ticket": ticket, "kind": kind, "at": at, "share": share})
 
     def clear(self, ticket: int) -> list[Alarm]:
         """Nothing is to happen any more. Returns what was still to come."""
@@ -101,8 +105,8 @@ class Clocks:
         self, ticket: int, to: str, promised_at: datetime, due: datetime, *, guaranteed: bool, pack: str
     ) -> None:
         """A time that a partner is told."""
-        self._connection.execute(
-            promises.insert(),
+        self._pending.add(
+            promises,
             {
                 "ticket": ticket, "to_address": to, "promised_at": promised_at, "due_at": due, "guaranteed": guaranteed,
                 "pack": pack,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, tuple_, update
 
 from triage.adapters.db.tables import mails
 
@@ -46,6 +47,31 @@ class Mails:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._originals: dict[str, KnownMail | None] = {}  # by fingerprint, as far as asked before
+        self._texts: Counter[tuple[str, str]] = Counter()  # how often a sender sent these words
+        self._since: datetime | None = None  # from when on those count
+
+    def foresee(self, fingerprints: Sequence[str], texts: Iterable[tuple[str, str]], since: datetime) -> None:
+        """Ask at once what `original` and `same_text` will be asked about each of these mails. A text: its sender, and
+        the hash of its words."""
+        query = select(mails).where(mails.c.fingerprint.in_(list(fingerprints)), mails.c.duplicate_of.is_(None))
+        rows = self._connection.execute(query)
+        self._originals = dict.fromkeys(fingerprints) | {row.fingerprint: _known(row) for row in rows}
+        wanted = sorted(set(texts))
+        counted = select(mails.c.sender, mails.c.text_hash, func.count()).where(
+            tuple_(mails.c.sender, mails.c.text_hash).in_(wanted), mails.c.received_at >= since
+        )
+        rows = self._connection.execute(counted.group_by(mails.c.sender, mails.c.text_hash))
+        self._texts = Counter(dict.fromkeys(wanted, 0))
+        for sender, words, count in rows:
+            self._texts[sender, words] = count
+        self._since = since
+
+    def forget_foreseen(self) -> None:
+        """What was asked before may not hold any more."""
+        self._originals.clear()
+        self._texts.clear()
+        self._since = None
 
     def at(self, mailbox: str, uidvalidity: int, uids: Sequence[int]) -> dict[int, KnownMail]:
         """Those of these UIDs that were handled already."""
@@ -58,6 +84,8 @@ class Mails:
 
     def original(self, fingerprint: str) -> KnownMail | None:
         """The first delivery of a mail."""
+        if fingerprint in self._originals:
+            return self._originals[fingerprint]
         row = self._connection.execute(_ORIGINAL, {"wanted": fingerprint}).first()
         return _known(row) if row else None
 
@@ -96,13 +124,19 @@ class Mails:
 
     def add(self, **values: Any) -> int:
         """A handled mail, still to be filed. Returns its id."""
+        self._originals.pop(values["fingerprint"], None)
+        text = (values.get("sender", ""), values.get("text_hash", ""))
+        if text in self._texts and self._since and values["received_at"] >= self._since:
+            self._texts[text] += 1
         return int(self._connection.execute(mails.insert().returning(mails.c.id), values).scalar_one())
 
     def change(self, mail: int, **values: Any) -> None:
+        self.forget_foreseen()
         self._connection.execute(update(mails).where(mails.c.id == mail).values(**values))
 
     def remove(self, mail: int) -> None:
         """Forget that a mail was handled."""
+        self.forget_foreseen()
         self._connection.execute(delete(mails).where(mails.c.id == mail))
 
     def forget_old(self, before: datetime, limit: int = 1000) -> int:
@@ -150,6 +184,8 @@ class Mails:
 
     def same_text(self, sender: str, text_hash: str, since: datetime) -> int:
         """How often this address sent these words since then."""
+        if since == self._since and (sender, text_hash) in self._texts:
+            return self._texts[sender, text_hash]
         values = {"by": sender, "words": text_hash, "since": since}
         return int(self._connection.execute(_SAME_TEXT, values).scalar_one())
 

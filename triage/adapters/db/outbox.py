@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.adapters.db.leases import gone
+from triage.adapters.db.pending import Pending
 from triage.adapters.db.tables import outbox
 from triage.adapters.db.tickets import number
 from triage.core.replies import TO_STAFF
@@ -36,7 +37,7 @@ class Outgoing:
 _TO_ADDRESS = select(func.count()).where(
     outbox.c.recipient == bindparam("to"), outbox.c.queued_at >= bindparam("since")
 )
-_IN_TICKET = select(func.count(), func.max(outbox.c.queued_at)).where(
+_REPLIES = select(_TO_ADDRESS.scalar_subquery(), func.count(), func.max(outbox.c.queued_at)).where(
     outbox.c.ticket == bindparam("about"),
     outbox.c.queued_at >= bindparam("since"),
     outbox.c.template.not_in(TO_STAFF),
@@ -46,13 +47,35 @@ _IN_TICKET = select(func.count(), func.max(outbox.c.queued_at)).where(
 class Outbox:
     """Queries about outgoing mail within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
+        self._foreseen: Counter[str] | None = None  # replies to an address, as far as asked before
+        self._since: datetime | None = None  # from when on those count
+
+    @property
+    def _connection(self) -> Connection:
+        return self._pending.written(outbox)
 
     def queue(self, **values: Any) -> None:
         """A mail to be sent. One that has the Message-ID of an earlier one is that mail: it is not sent again."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        self._connection.execute(dialect.insert(outbox).on_conflict_do_nothing(), values)
+        self._pending.add(outbox, values)
+        if self._foreseen is not None and values["recipient"] in self._foreseen:
+            self._foreseen[values["recipient"]] += 1
+
+    def foresee(self, recipients: Sequence[str], since: datetime) -> None:
+        """Ask at once what `replies` will be asked about each of these addresses."""
+        query = select(outbox.c.recipient, func.count()).where(
+            outbox.c.recipient.in_(list(recipients)), outbox.c.queued_at >= since
+        )
+        rows = self._connection.execute(query.group_by(outbox.c.recipient))
+        self._since = since
+        self._foreseen = Counter(dict.fromkeys(recipients, 0))
+        for recipient, count in rows:
+            self._foreseen[recipient] = count
+
+    def forget_foreseen(self) -> None:
+        """What was asked before may not hold any more."""
+        self._foreseen = None
 
     def claim(self, now: datetime, until: datetime, limit: int, who: str = "") -> list[Outgoing]:
         """Mail that is due. Nobody else gets it before `until`: when we die with it in hand, it is due again then.
@@ -95,10 +118,11 @@ class Outbox:
             for row in rows
         ]  # fmt: skip
 
-    def sent(self, mail: int, at: datetime) -> None:
-        self._connection.execute(
-            update(outbox).where(outbox.c.id == mail).values(sent_at=at, next_at=None, claimed_by=None, error=None)
-        )
+    def sent(self, *mails: int, at: datetime) -> None:
+        """These were taken by the server."""
+        if mails:
+            statement = update(outbox).where(outbox.c.id.in_(mails))
+            self._connection.execute(statement.values(sent_at=at, next_at=None, claimed_by=None, error=None))
 
     def defer(self, mail: Outgoing, until: datetime, error: str, *, counted: bool = True) -> None:
         """Try again later. `counted=False`: the attempt was none of this mail's fault."""
@@ -161,11 +185,13 @@ class Outbox:
 
         Those about a ticket count whoever at the partner got them: some robots have a new address each time.
         """
-        total = int(self._connection.execute(_TO_ADDRESS, {"to": recipient, "since": since}).scalar_one())
-        if ticket is None:
-            return total, 0, None
-        in_ticket, last = self._connection.execute(_IN_TICKET, {"about": ticket, "since": since}).one()
-        return total, in_ticket, last
+        values: dict[str, Any] = {"to": recipient, "since": since}
+        if ticket is not None:
+            total, in_ticket, last = self._connection.execute(_REPLIES, values | {"about": ticket}).one()
+            return total, in_ticket, last
+        if self._foreseen is not None and recipient in self._foreseen and since == self._since:
+            return self._foreseen[recipient], 0, None
+        return int(self._connection.execute(_TO_ADDRESS, values).scalar_one()), 0, None
 
     def asked(self, ticket: int, templates: Sequence[str]) -> str | None:
         """To whom the newest of these replies about a ticket went."""

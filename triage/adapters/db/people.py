@@ -74,7 +74,7 @@ class Notices:
 
     def take(self, limit: int = 10_000) -> list[Notice]:
         """The oldest ones, which are gone with this transaction."""
-        self._pending.write()
+        self._pending.write(notices)
         query = select(notices).order_by(notices.c.id).limit(limit).with_for_update(skip_locked=True)
         found = [Notice(row.id, row.at, row.kind, row.ticket, row.keys) for row in self._connection.execute(query)]
         if found:
@@ -83,7 +83,7 @@ class Notices:
 
     def drop(self, ticket: int, kind: str) -> None:
         """What turned out not to be so, before anybody was told."""
-        self._pending.write()
+        self._pending.write(notices)
         self._connection.execute(delete(notices).where(notices.c.ticket == ticket, notices.c.kind == kind))
 
     def forget(self, before: datetime) -> None:
@@ -91,7 +91,7 @@ class Notices:
         self._connection.execute(delete(notices).where(notices.c.at < before))
 
     def any(self) -> bool:
-        self._pending.write()
+        self._pending.write(notices)
         return self._connection.execute(select(notices.c.id).limit(1)).scalar() is not None
 
 

@@ -6,8 +6,9 @@
 
 Within a batch, `tx.savepoint()` keeps one mail's failure from the others.
 
-Rows that nothing in the transaction needs to read at once (stories, notices, known Message-IDs) wait in `Pending` and
-are written together: a statement costs as much for twenty rows as for one.
+New rows that nothing in the transaction needs to read at once wait in `Pending` and are written together; what will be
+asked about each mail of a batch is asked about all of them at once (`foresee`). A statement costs as much for twenty
+as for one.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Transaction:
         self._pending = pending = Pending(connection)
         self.mails = Mails(connection)
         self.tickets = Tickets(connection, pending, lock=writes)
-        self.clocks = Clocks(connection)
-        self.outbox = Outbox(connection)
+        self.clocks = Clocks(pending)
+        self.outbox = Outbox(pending)
         self.people = People(connection)
         self.notices = Notices(connection, pending)
         self.meta = Meta(connection)
@@ -53,6 +54,8 @@ class Transaction:
                 yield
         except BaseException:
             self._pending.drop()
+            self.mails.forget_foreseen()
+            self.outbox.forget_foreseen()
             raise
 
     def finish(self) -> None:

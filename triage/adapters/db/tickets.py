@@ -51,9 +51,10 @@ class Tickets:
         row = self._connection.execute(self._locked(select(tickets).where(tickets.c.id == ticket))).first()
         return state_of(row) if row else None
 
-    def known(self, ticket: int) -> bool:
-        """Whether there is such a ticket (still). Locks nothing."""
-        return self._connection.execute(select(tickets.c.id).where(tickets.c.id == ticket)).scalar() is not None
+    def known(self, ids: Iterable[int]) -> set[int]:
+        """Those of these tickets that there are (still). Locks nothing."""
+        wanted = sorted(set(ids))
+        return set(self._connection.execute(select(tickets.c.id).where(tickets.c.id.in_(wanted))).scalars())
 
     def row(self, ticket: int) -> dict[str, Any] | None:
         """Everything that is stored of a ticket, for `show`."""
@@ -81,7 +82,7 @@ class Tickets:
         """Tickets to which one of these Message-IDs belongs, newest ticket first."""
         if not ids:
             return []
-        self._pending.write()
+        self._pending.write(message_ids)
         query = (
             select(tickets)
             .join(message_ids, message_ids.c.ticket == tickets.c.id)
@@ -139,6 +140,7 @@ class Tickets:
 
     def waiting_long(self, state: str, reminder: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
         """Tickets in this state whose reminder is no longer to come: how many, and the longest waiting."""
+        self._pending.write(alarms)
         pending = exists().where(alarms.c.ticket == tickets.c.id, alarms.c.kind == reminder)
         query = select(tickets).where(tickets.c.state == state, ~pending)
         total = self._connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
@@ -150,7 +152,7 @@ class Tickets:
         self._pending.add(story, {"ticket": ticket, "at": at, "event": event, "keys": keys})
 
     def story(self, ticket: int) -> list[Line]:
-        self._pending.write()
+        self._pending.write(story)
         query = select(story).where(story.c.ticket == ticket).order_by(story.c.id)
         return [Line(row.at, row.event, row.keys) for row in self._connection.execute(query)]
 
