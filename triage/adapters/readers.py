@@ -11,6 +11,8 @@ more than its share of memory, and what it sends back may be made of our nouns o
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import gc
 import io
 import multiprocessing
 import os
@@ -22,10 +24,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import datetime
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from operator import attrgetter
 from typing import Any, Protocol
 
 from triage.core import model, threads
@@ -262,6 +265,24 @@ class _Answer(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a reading")
 
 
+def _packed(answer: tuple[Email | None, Reading | None, str]) -> bytes:
+    """The answer as bytes, each noun as the call that makes it: half the work of what a dataclass does by itself."""
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _CALLS
+    pickler.dump(answer)
+    return out.getvalue()
+
+
+def _call(noun: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
+    names = [field.name for field in dataclasses.fields(noun)]
+    values = attrgetter(*names) if len(names) > 1 else lambda one: (getattr(one, names[0]),)
+    return lambda one: (noun, values(one))
+
+
+_CALLS = {noun: _call(noun) for noun in vars(model).values() if isinstance(noun, type) and is_dataclass(noun)}
+
+
 def _prepare() -> None:
     """Start the server that forks readers, once, without the secrets that the environment may hold."""
     multiprocessing.set_forkserver_preload(_PRELOADED)
@@ -289,12 +310,13 @@ def _serve(pipe: Connection, pack: Pack, desk: Desk, seconds: float, make: Make)
     waiting: queue.SimpleQueue[_Sent | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, waiting), daemon=True).start()
     _confine()
+    gc.freeze()  # what is there now stays: the pack need not be gone through again and again
     pipe.send_bytes(pickle.dumps("ready"))
     while (job := waiting.get()) is not None:
         signal.alarm(int(seconds) + _ALONE_SECONDS)  # a daemon that was killed ends nobody
         done = _done(work, Job(0, *job))
         signal.alarm(0)
-        pipe.send_bytes(pickle.dumps((done.email, done.reading, done.failure), pickle.HIGHEST_PROTOCOL))
+        pipe.send_bytes(_packed((done.email, done.reading, done.failure)))
 
 
 def _listen(pipe: Connection, waiting: queue.SimpleQueue[_Sent | None]) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ GAP = 5  # most words that "..." skips
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[!?;\n¿¡]|[.:](?!\S)")  # a word, or a mark that ends a sentence
 _ELEMENT = re.compile(r"\.\.\.|#|\([^()\s]+\)\*?\??|[^\s()]+")
+_ONE_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _STOPS = frozenset(".!?;:\n¿¡")
 _FEW_LETTERS = 40
 _MOST_WORDS = 20_000  # words, and states of the automaton, that a matcher keeps
@@ -147,35 +148,38 @@ def parse(phrase: str) -> tuple[_Element, ...]:
     """The steps of a phrase. Raises PhraseError with what is wrong."""
     steps: list[_Element] = []
     for raw in _ELEMENT.findall(fold(phrase)):
-        if raw == "...":
-            steps.append(_Element(gap=True))
-            continue
-        optional = raw.endswith("?")
-        raw = raw.removesuffix("?")
-        if raw == "#":
-            steps.append(_Element(number=True, optional=optional))
-            continue
-        if raw.startswith("("):
-            inner, star = raw.rstrip("*").strip("()"), raw.endswith("*")
-            choices = [choice + "*" if star else choice for choice in inner.split("|")]
-        else:
-            choices = [raw]
-        steps.append(_element(choices, optional, phrase))
+        try:
+            steps.append(_element(raw))
+        except ValueError as error:
+            raise PhraseError(
+                f"{error} in {phrase!r} is not one word: letters and digits only, words apart by spaces"
+            ) from None
     if not steps or steps[0].gap or steps[-1].gap or all(step.optional for step in steps):
         raise PhraseError(f"{phrase!r} must begin and end with a word, not with '...'")
     return tuple(steps)
 
 
-def _element(choices: Iterable[str], optional: bool, phrase: str) -> _Element:
+@lru_cache(maxsize=10_000)  # most words stand in many phrases
+def _element(raw: str) -> _Element:
+    """One step as it is written. Raises ValueError with what is no word."""
+    if raw == "...":
+        return _Element(gap=True)
+    optional = raw.endswith("?")
+    raw = raw.removesuffix("?")
+    if raw == "#":
+        return _Element(number=True, optional=optional)
+    if raw.startswith("("):
+        inner, star = raw.rstrip("*").strip("()"), raw.endswith("*")
+        choices = [choice + "*" if star else choice for choice in inner.split("|")]
+    else:
+        choices = [raw]
     words: set[str] = set()
     heads: list[str] = []
     tails: list[str] = []
     for choice in choices:
         bare = choice.strip("*")
-        if not re.fullmatch(r"[^\W_]+(?:'[^\W_]+)*", bare):
-            raise PhraseError(
-                f"{choice!r} in {phrase!r} is not one word: letters and digits only, words apart by spaces"
-            )
+        if not bare.isalpha() and not _ONE_WORD.fullmatch(bare):
+            raise ValueError(repr(choice))
         if choice.endswith("*"):
             heads.append(bare)
         elif choice.startswith("*"):
@@ -250,7 +254,7 @@ class _Vocabulary:
 
     def add(self, element: _Element) -> int:
         """The number of an element."""
-        bare = _Element(element.words, element.heads, element.tails, element.number)  # wherever it stands
+        bare = replace(element, optional=False) if element.optional else element  # wherever it stands
         number = self._ids.get(bare)
         if number is not None:
             return number

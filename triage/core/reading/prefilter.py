@@ -13,6 +13,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -41,6 +42,7 @@ def digits(text: str) -> int:
     return len(_DIGIT.findall(text))
 
 
+@lru_cache(maxsize=1000)  # forms stand in the lexicons of several languages
 def needs(pattern: str) -> Needs:
     """What every match of this pattern holds."""
     try:
@@ -154,7 +156,8 @@ def _of(steps: Iterable[tuple[Any, Any]]) -> _Part:
             grown = part.strings or ("",)
         run = grown
     demands.append(run)
-    best = max((_least(demand) for demand in demands), key=_tells)
+    longest = max(_tells(demand)[0] for demand in demands)  # which is not changed by leaving strings out
+    best = max((_least(demand) for demand in demands if _tells(demand)[0] == longest), key=_tells)
     return _Part(run if whole else None, starts, best or None, count)
 
 
