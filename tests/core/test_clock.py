@@ -78,6 +78,21 @@ def test_outside_working_hours_the_time_counts_from_the_next_opening() -> None:
     assert running.due == at(7, day=7)
 
 
+def test_a_target_may_be_promised_for_what_comes_in_at_night_too() -> None:
+    targets = [one.model_copy(update={"out_of_hours": True}) for one in shipped().pack.targets]
+    rules = changed(targets=targets)
+    found = clock.start(rules, at(20), "paas", "1", request_type="incident")
+    assert (found.counted_from, found.due, found.guaranteed) == (at(5, day=1), at(7, day=1), True)
+    assert not clock.start(rules, at(20), "cloud", None, request_type="question").guaranteed
+
+
+def test_a_kind_of_request_may_have_no_guaranteed_time() -> None:
+    types = [one.model_copy(update={"guaranteed": one.id != "other"}) for one in shipped().pack.request_types]
+    rules = make_rules(Pack.model_validate(changed(request_types=types).pack.model_dump()))
+    assert not clock.start(rules, at(6), "paas", None, request_type="other").guaranteed
+    assert clock.start(rules, at(6), "paas", None, request_type="question").guaranteed
+
+
 def test_what_is_out_of_scope_or_not_done_by_support_is_not_guaranteed() -> None:
     scope = clock.start(shipped(), at(7), "paas", "1", request_type="incident", out_of_scope="third_party")
     assert (scope.guaranteed, scope.reason) == (False, clock.SCOPE)

@@ -253,6 +253,18 @@ def refusing(rules: Rules) -> Rules:
     return replace(rules, pack=Pack.model_validate(changed.model_dump()))
 
 
+def test_a_pack_can_refuse_a_kind_of_request_but_never_on_an_unsure_reading(rules: Rules) -> None:
+    sales = {"action": "refuse", "says": {"en": "Please write to sales.", "es": "Escriba a ventas."}}
+    types = [one.model_copy(update=sales if one.id == "other" else {}) for one in rules.pack.request_types]
+    pack = Pack.model_validate(rules.pack.model_copy(update={"request_types": types}).model_dump())
+    refusing = make_rules(pack)
+    found = decided(refusing, reading(request_type="other", severity=None))
+    assert (found.state, found.reasons) == ("refused", ("request-type:other",))
+    assert found.reply and "Please write to sales." in found.reply.text
+    unsure = replace(reading(severity=None), request_type=Label("other", 0.3))
+    assert decided(refusing, unsure).state == "open"
+
+
 def test_a_pack_can_refuse_a_scope_but_never_on_an_unsure_reading(rules: Rules) -> None:
     said = reading(out_of_scope="server", service="server_administration", request_type="question", severity=None)
     assert decided(refusing(rules), said).state == "refused"

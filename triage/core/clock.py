@@ -82,7 +82,11 @@ def start(
     plan = pack.deployment_by_id.get(deployment or "")
     calendar_id = entry.calendar or (plan.calendar if plan else pack.policy.calendar)
     working = rules.calendar(calendar_id)
-    reason = _reason(rules, entry, working.is_open(received), deployment, service, out_of_scope, severity is not None)
+    in_hours = entry.out_of_hours or working.is_open(received)
+    kind = pack.request_type_by_id.get(request_type or "")
+    reason = _reason(rules, entry, in_hours, deployment, service, out_of_scope, severity is not None)
+    if not reason and kind and not kind.guaranteed:
+        reason = NOT_GUARANTEED
     return Clock(
         started=received.astimezone(UTC),
         counted_from=working.next_open(received),

@@ -248,16 +248,19 @@ def _accept(case: Case, base: Decision) -> Decision:
 
 
 def _refused_row(case: Case, base: Decision) -> Decision | None:
-    """A row of the service table, or a scope, that the pack refuses outright. Never on an unsure reading."""
+    """A row of the service table, a scope or a kind of request that the pack refuses. Never on an unsure reading."""
     pack, reading = case.rules.pack, case.reading
     cell = pack.cell(base.service or "", base.deployment, fault=base.severity is not None)
     scope = pack.scope_by_id.get(base.out_of_scope or "")
     sure = reading.service.confidence >= pack.unsure.service
     reason, clause = "", ""
+    kind = pack.request_type_by_id.get(base.request_type or "")
     if scope and scope.action == "refuse":
         reason, clause = f"out-of-scope:{scope.id}", scope.clause
     elif cell and cell.action == "refuse" and sure:
         reason, clause = f"service:{cell.id}", cell.clause
+    elif kind and kind.action == "refuse" and reading.request_type.confidence >= pack.unsure.request_type:
+        reason, clause = f"request-type:{kind.id}", kind.clause or ""
     if not reason:
         return None
     reply = None if _unanswered(case) else _reply(case, "refused", _told(case, base, Facts()))

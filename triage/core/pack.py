@@ -128,6 +128,7 @@ class Target(Entry):
     hours: float = Field(gt=0, le=2000)  # working hours of the calendar
     calendar: Id | None = None  # default: the deployment's
     guaranteed: bool  # when received in working time
+    out_of_hours: bool = False  # guaranteed also when received outside working time, counted from the next opening
     clause: Id
     assumption: bool = False
 
@@ -171,6 +172,10 @@ class RequestType(Entry):
     id: Id
     names: Texts
     severity: bool = False  # requests of this type have a severity
+    guaranteed: bool = True
+    action: Literal["accept", "refuse"] = "accept"
+    says: Texts = {}  # a paragraph of the reply, as where to turn to; empty where there is nothing to say
+    clause: Id | None = None
 
 
 class RequiredField(Entry):
@@ -236,6 +241,7 @@ class Unsure(Entry):
     missing: Confidence = 0.5  # a field read as absent below this is not asked for
     out_of_scope: Confidence = 0.6  # below: not said to the partner
     service: Confidence = 0.35  # below: flagged "unsure" for staff
+    request_type: Confidence = 0.5  # below: not refused for its kind
     severity: Confidence = 0.0
 
 

@@ -288,7 +288,7 @@ def _asks(pack: Pack, facts: Facts) -> dict[str, Texts]:
 
 
 def _says(pack: Pack, language: str, facts: Facts) -> list[str]:
-    """What the regulations say of this scope, or of this cell of the service table and its footnote."""
+    """What the regulations say of this scope; or of this cell of the service table, its footnote, this sort of mail."""
     scope = pack.scope_by_id.get(facts.out_of_scope or "")
     fault = facts.severity is not None
     cell = pack.cell(facts.service, facts.deployment, fault=fault) if facts.service else None
@@ -296,6 +296,9 @@ def _says(pack: Pack, language: str, facts: Facts) -> list[str]:
     row, plan = pack.service_by_id.get(facts.service or ""), pack.deployment_by_id.get(facts.deployment or "")
     if row and plan and not scope:
         texts.append(row.notes.get(plan.column, {}))
+    kind = pack.request_type_by_id.get(facts.request_type or "")
+    if kind and not scope:
+        texts.append(kind.says)
     return [said for one in texts if (said := _in(one, language))]
 
 
