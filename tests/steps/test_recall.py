@@ -111,6 +111,16 @@ def test_accept_takes_up_the_mail_of_one_who_was_added_to_the_partner_file(desk:
     assert "nothing that" in desk.command(f"#accept\n\n{TOM} wrote", subject="Fwd: ?")
 
 
+def test_a_refused_mail_that_is_put_back_is_handled_when_its_sender_is_known_by_now(any_desk: Story) -> None:
+    desk = any_desk
+    email = desk.mail(TOM)
+    assert [desk.receive(email), desk.receive(email)] == ["refused", "ignored"]
+    desk.office.directory = Directory([Contact("Acme", "paas", TOM)])
+    assert (desk.receive(email), desk.ticket()["state"]) == ("ready", "open")
+    assert desk.receive(email) == "ignored"
+    assert (desk.count(), len(desk.sent("accepted"))) == (1, 1)
+
+
 def test_a_mail_that_is_found_nowhere_is_told_to_staff(desk: Story, folders: Folders) -> None:
     mail = refused(desk, folders)
     desk.command("#partner Acme", mail.message_id)

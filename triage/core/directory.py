@@ -15,6 +15,7 @@ from triage.core import authenticity
 from triage.core.model import Address, Contact, Email, Sender
 
 AUTHORIZED, UNKNOWN, UNAUTHENTICATED = "authorized", "unknown", "unauthenticated"
+STRANGER = "not-a-partner"  # why an unknown sender is refused
 SUSPENDED, UNSUBSCRIBED = "suspended", "unsubscribed"
 
 # What may stand in an envelope as it is: no quotes, no letters outside ASCII, no host of ours such as root@localhost.
@@ -102,7 +103,7 @@ def identify(
         return Sender(address, name, AUTHORIZED, staff=True, verified=verified, reason="staff")
     contacts = directory.contacts(address)
     if not contacts:
-        return Sender(address, name, UNKNOWN, verified=verified, reason="not-a-partner")
+        return Sender(address, name, UNKNOWN, verified=verified, reason=STRANGER)
     status = AUTHORIZED
     usable = tuple(one for one in contacts if one.status != "suspended")
     if not usable:

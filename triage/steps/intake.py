@@ -29,13 +29,13 @@ from triage.adapters.db.mails import KnownMail
 from triage.adapters.db.store import Store, Transaction
 from triage.adapters.imap import Arrived, FolderStatus
 from triage.adapters.readers import Done, Job
-from triage.core import authenticity
+from triage.core import authenticity, directory
 from triage.core.decide import decide
 from triage.core.errors import Conflict, LeaseLost, MailError, Permanent, Temporary, TriageError
 from triage.core.model import Email, Reading, Trust
 from triage.steps import bounces, staff
 from triage.steps.apply import Place, apply, record
-from triage.steps.gather import Gathered, foresee, gather
+from triage.steps.gather import Gathered, foresee, gather, sender
 from triage.steps.office import Office
 from triage.steps.telling import Telling
 
@@ -346,7 +346,7 @@ def handle(
 ) -> tuple[int, str]:
     """Everything that one mail brings about. Returns its row and its folder."""
     original = tx.mails.original(email.fingerprint)
-    if original and not _counts_anew(original, email, trust):
+    if original and not _counts_anew(tx, original, email, office, telling.now, trust):
         return _second_delivery(tx, email, original, telling, place)
     if original:
         # It is handled like any mail, and that handling counts.
@@ -371,13 +371,20 @@ def _anew(
     return mail, decision.folder
 
 
-def _counts_anew(original: KnownMail, email: Email, trust: Trust) -> bool:
+def _counts_anew(
+    tx: Transaction, original: KnownMail, email: Email, office: Office, now: datetime, trust: Trust
+) -> bool:
     """Whether a mail is handled again although the same one was: a person put it back out of quarantine; or what came
-    first was refused for its sender, as a forged copy, or one that took another way, and this one was not."""
+    first was refused for its sender, as a forged copy, or one that took another way, and this one was not; or as a
+    stranger's, who belongs to a partner by now."""
     if original.folder == "quarantine":
         return True
     reasons = (original.reading or {}).get("reasons", ())
-    doubted = original.folder == "refused" and any(one in _DOUBTED for one in reasons)
+    if original.folder != "refused":
+        return False
+    if directory.STRANGER in reasons:
+        return sender(tx, email, office, trust, now).status != directory.UNKNOWN
+    doubted = any(one in _DOUBTED for one in reasons)
     return doubted and authenticity.verify(email, trust) not in _DOUBTED
 
 
