@@ -10,7 +10,7 @@ from triage.core.text import ascii_domain, json_line, lines, one_line
 
 TRICKS = [
     "\r", "\n", "\x00", "\x1b[2J", "\x07", "\x7f", "\x9b31m", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\u200f",
-    "\u061c", "\ufeff", "\ufffc", "\ud83d", "\u2063", "\U000e0041",
+    "\u061c", "\ufeff", "\ufffc", "\ud83d", "\u2063", "\U000e0041", "\u200b", "\u00ad", "\u3164", "\U000e0101",
 ]  # fmt: skip
 
 
@@ -24,6 +24,10 @@ def test_one_line_holds_no_character_that_anything_obeys(trick: str) -> None:
 def test_words_of_any_script_stay() -> None:
     text = "Año 2026 – Привет 日本語 \u05e9\u05dc\u05d5\u05dd 👩\u200d🔧"
     assert one_line(text) == text
+
+
+def test_a_word_with_letters_that_nobody_sees_is_that_word() -> None:
+    assert one_line("Ac\u200bme\u00ad Corp\u180e") == "Acme Corp"
 
 
 def test_only_the_sign_that_is_to_be_kept_is_kept() -> None:

@@ -12,21 +12,25 @@ _TRICKS = (
     "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
     "\ufff9-\ufffc\ud800-\udfff\U000e0000-\U000e007f"
 )
+# Letters that are nowhere to be seen, and belong to no script's spelling: a word with one in it is found by no search.
+_HIDDEN = "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u3164\uffa0\U000e0100-\U000e01ef"
+_UNSEEN = re.compile(f"[{_HIDDEN}]")
 _UNSAFE = re.compile(f"[\x00-\x1f{_TRICKS}]")
 _UNSAFE_IN_LINES = re.compile(f"[\x00-\x09\x0b-\x1f{_TRICKS}]")
-_UNSAFE_IN_JSON = re.compile(f"[{_TRICKS}]")
+_UNSAFE_IN_JSON = re.compile(f"[{_TRICKS}{_HIDDEN}]")
 
 
 def one_line(text: str, longest: int = 200, *, keep: str = "") -> str:
     """The text on one line, free of control and bidi characters (but `keep`), cut to `longest` characters."""
-    safe = _UNSAFE.sub(lambda match: match[0] if match[0] == keep else " ", text[: longest * 4])
+    seen = _UNSEEN.sub("", text[: longest * 4])
+    safe = _UNSAFE.sub(lambda match: match[0] if match[0] == keep else " ", seen)
     line = " ".join(safe.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def lines(text: str) -> str:
     """The text as it may be shown in a terminal: line ends stay, everything else that a terminal obeys goes."""
-    return _UNSAFE_IN_LINES.sub(" ", text)
+    return _UNSAFE_IN_LINES.sub(" ", _UNSEEN.sub("", text))
 
 
 def json_line(value: Any) -> str:
