@@ -218,6 +218,35 @@ def test_aligned_is_the_same_or_one_below_the_other(one: str, other: str, same: 
     assert aligned(one, other) is same
 
 
+@pytest.mark.parametrize(
+    "result",
+    [
+        "spf=pass (spfCheck: domain of partner.example designates 192.0.2.7 as permitted sender) client-ip=192.0.2.7;"
+        " envelope-from=ana@partner.example; helo=mx.partner.example; dkim=pass header.i=@partner.example;",
+        "dkim=pass header.i=@partner.example header.s=s1; dmarc=pass(p=REJECT) header.from=partner.example;",
+        "dkim=pass (signature verified) header.i=@partner.example; spf=Pass smtp.mailfrom=ana@partner.example;"
+        " dmarc=pass (p=none dis=none) d=partner.example",
+        "iprev=pass (mx.partner.example) smtp.remote-ip=192.0.2.7; spf=pass smtp.mailfrom=partner.example; dkim=pass"
+        " header.d=partner.example header.s=x header.a=rsa-sha256; dmarc=pass header.from=partner.example; arc=none",
+        '\tdkim=pass\treason="1024-bit key; unprotected key"\theader.d=partner.example header.b=N1S/lfT7; dkim-adsp=pass',
+        'dkim=pass header.d=partner.example header.s=x header.b="Ab+d/f=Z"; dmarc=pass (policy=none)'
+        ' header.from=partner.example; spf=pass (mx: domain of "ana@partner.example" designates 192.0.2.7 as permitted'
+        ' sender) smtp.mailfrom="ana@partner.example"',
+        "arc=none (no signatures found); bimi=none (No BIMI records found); dkim=pass (2048-bit rsa key sha256)"
+        " header.d=partner.example header.b=Ab header.s=s x-bits=2048; dmarc=pass policy.published-domain-policy=none"
+        " policy.applied-disposition=none (p=none,d=none,d.eval=none) policy.policy-from=p header.from=partner.example",
+        "dkim=pass header.i=@partner.example header.s=20230601; spf=pass (google.com: domain of bounce+a=b@partner.example"
+        ' designates 192.0.2.7 as permitted sender) smtp.mailfrom="bounce+a=b@partner.example"; dmarc=pass (p=NONE sp=NONE'
+        " dis=NONE) header.from=partner.example",
+        "spf=pass (mailfrom) smtp.mailfrom=partner.example (client-ip=192.0.2.7; helo=mx.partner.example;"
+        " envelope-from=ana@partner.example; receiver=<UNKNOWN>)",
+        'dkim=pass reason="accepted\\"; still valid" header.d=partner.example',
+    ],
+)
+def test_the_forms_of_servers_in_use_are_understood(result: str) -> None:
+    assert verify(mail(f"mx.vendor.example; {result}"), OURS) == PROVEN
+
+
 # What servers write, with the places where they copy what a sender chose.
 _COPIED = (
     "spf=pass (mx: domain of {address} designates 192.0.2.1 as permitted sender) smtp.mailfrom={address};"
