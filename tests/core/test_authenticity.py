@@ -228,16 +228,16 @@ def test_aligned_is_the_same_or_one_below_the_other(one: str, other: str, same: 
         " dmarc=pass (p=none dis=none) d=partner.example",
         "iprev=pass (mx.partner.example) smtp.remote-ip=192.0.2.7; spf=pass smtp.mailfrom=partner.example; dkim=pass"
         " header.d=partner.example header.s=x header.a=rsa-sha256; dmarc=pass header.from=partner.example; arc=none",
-        '\tdkim=pass\treason="1024-bit key; unprotected key"\theader.d=partner.example header.b=N1S/lfT7; dkim-adsp=pass',
+        '\tdkim=pass\treason="1024-bit key; unprotected key"\theader.d=partner.example header.b=N1S/lfT7; dkim-adsp=pass',  # noqa: E501
         'dkim=pass header.d=partner.example header.s=x header.b="Ab+d/f=Z"; dmarc=pass (policy=none)'
         ' header.from=partner.example; spf=pass (mx: domain of "ana@partner.example" designates 192.0.2.7 as permitted'
         ' sender) smtp.mailfrom="ana@partner.example"',
         "arc=none (no signatures found); bimi=none (No BIMI records found); dkim=pass (2048-bit rsa key sha256)"
         " header.d=partner.example header.b=Ab header.s=s x-bits=2048; dmarc=pass policy.published-domain-policy=none"
         " policy.applied-disposition=none (p=none,d=none,d.eval=none) policy.policy-from=p header.from=partner.example",
-        "dkim=pass header.i=@partner.example header.s=20230601; spf=pass (google.com: domain of bounce+a=b@partner.example"
-        ' designates 192.0.2.7 as permitted sender) smtp.mailfrom="bounce+a=b@partner.example"; dmarc=pass (p=NONE sp=NONE'
-        " dis=NONE) header.from=partner.example",
+        "dkim=pass header.i=@partner.example header.s=20230601; spf=pass (google.com: domain of a+b=c@partner.example"
+        ' designates 192.0.2.7 as permitted sender) smtp.mailfrom="a+b=c@partner.example"; dmarc=pass (p=NONE dis=NONE)'
+        " header.from=partner.example",
         "spf=pass (mailfrom) smtp.mailfrom=partner.example (client-ip=192.0.2.7; helo=mx.partner.example;"
         " envelope-from=ana@partner.example; receiver=<UNKNOWN>)",
         'dkim=pass reason="accepted\\"; still valid" header.d=partner.example',
