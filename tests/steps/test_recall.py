@@ -11,6 +11,7 @@ from tests.steps.desk import AUTHSERV, SUPPORT, Story, reading
 from tests.steps.folders import Folders
 from triage.core.directory import Directory
 from triage.core.model import Contact, Email, Trust
+from triage.steps import recall as steps
 from triage.steps.intake import Inbox
 from triage.steps.moves import Moves
 from triage.steps.recall import Recall
@@ -70,6 +71,44 @@ def test_it_is_handled_again_once_and_moved_to_its_folder(desk: Story, folders: 
     assert folders.moved == [(mail.message_id, "ready")]
     assert (desk.count(), len(desk.sent("accepted")), len(desk.sent("stranger"))) == (1, 1, 1)
     assert desk.receive(mail, checked=True) == "ignored"  # delivered once more
+
+
+def test_another_mail_with_its_message_id_is_not_taken_for_it(desk: Story, folders: Folders) -> None:
+    forged = desk.mail(TOM, text="Other words.", message_id="<same@freemail.example>")
+    assert desk.receive(forged, checked=True) == "quarantine"
+    folders.put("refused", forged)
+    mail = refused(desk, folders, message_id="<same@freemail.example>")
+    desk.command("#partner Acme", mail.message_id)
+    assert recall(desk, folders) == 1
+    assert desk.ticket()["requester"] == TOM
+
+
+def test_a_surprise_leaves_one_mail_refused_and_the_next_goes_on(
+    desk: Story, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = refused(desk, folders)
+    refused(desk, folders, subject="Another matter")
+    desk.command("#partner Acme", mail.message_id)
+    handled: list[str] = []
+
+    def again(*of: object) -> str:
+        handled.append("")
+        if len(handled) == 1:
+            raise ZeroDivisionError
+        return genuine(*of)  # type: ignore[arg-type]
+
+    genuine = steps.again
+    monkeypatch.setattr(steps, "again", again)
+    assert [recall(desk, folders), recall(desk, folders)] == [1, 0]
+    assert desk.count() == 1 and ("unread", None) in desk.notices()
+
+
+def test_a_forged_copy_does_not_take_a_refused_mails_place(desk: Story, folders: Folders) -> None:
+    mail = refused(desk, folders)
+    failed = {"authentication-results": (f"{AUTHSERV}; dmarc=fail header.from=freemail.example",)}
+    assert desk.receive(replace(mail, headers=failed), checked=True) == "ignored"
+    desk.command("#partner Acme", mail.message_id)
+    assert recall(desk, folders) == 1 and desk.count() == 1
 
 
 def test_a_second_mail_in_its_thread_belongs_to_the_same_ticket(desk: Story, folders: Folders) -> None:

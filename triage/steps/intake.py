@@ -383,7 +383,7 @@ def _counts_anew(
     if original.folder != "refused":
         return False
     if directory.STRANGER in reasons:
-        return sender(tx, email, office, trust, now).status != directory.UNKNOWN
+        return sender(tx, email, office, trust, now).status not in (directory.UNKNOWN, directory.UNAUTHENTICATED)
     doubted = any(one in _DOUBTED for one in reasons)
     return doubted and authenticity.verify(email, trust) not in _DOUBTED
 

@@ -8,6 +8,7 @@ with the clock from the time at which the mail was received, and one reply.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,12 +18,14 @@ from triage.adapters.db.mails import KnownMail
 from triage.adapters.db.store import Store
 from triage.adapters.imap import FolderStatus
 from triage.adapters.readers import Done, Job
-from triage.core.errors import MailError
+from triage.core.errors import LeaseLost, MailError, Permanent, Temporary
 from triage.steps.again import again
 from triage.steps.intake import Inbox
 from triage.steps.office import Office
 from triage.steps.staff import RECALL
 from triage.steps.telling import Telling
+
+_MOST_ALIKE = 20  # mails with one Message-ID that are looked at
 
 
 class FolderPort(Protocol):
@@ -77,16 +80,31 @@ class Recall:
             if mail is None or mail.folder != "refused" or mail.ticket is not None:
                 self._unmark(key)  # it has gone its way since
             elif mail.filed:  # else with the next round: it is on its way to its folder
-                handled += self._one(key, mail)
+                handled += self._tried(key, mail)
         if handled:
             self._queued()
         return handled
 
+    def _tried(self, key: str, known: KnownMail) -> int:
+        """A surprise is one mail's: it stays refused, and the next one goes on."""
+        try:
+            return self._one(key, known)
+        except (Temporary, Permanent, LeaseLost):
+            raise
+        except Exception as error:
+            events.surprise("message.surprise", error, message_id=known.message_id)
+            self._unmark(key, known, f"surprise: {type(error).__name__}")
+            return 0
+
     def _one(self, key: str, known: KnownMail) -> int:
-        raw = self._raws.get(known.fingerprint) or self._fetched(known)
-        done = next(iter(self._readers.read([Job(known.id, raw, known.received_at)])), None) if raw else None
+        kept = self._raws.get(known.fingerprint)
+        raws = [kept] if kept is not None else self._fetched(known)
+        jobs = (Job(number, raw, known.received_at) for number, raw in enumerate(raws))
+        # Others may have written its Message-ID, too.
+        found = (one for one in self._readers.read(jobs) if one.email and one.email.fingerprint == known.fingerprint)
+        done = next(found, None)
         if done is None or done.email is None or done.reading is None or done.email.error:
-            self._unmark(key, known, "its bytes are no longer kept" if raw is None else "it cannot be read")
+            self._unmark(key, known, "it cannot be read" if raws else "its bytes are no longer kept")
             return 0
         with events.bind(message_id=known.message_id):
             telling = Telling(self._now(), {"recalled": True})
@@ -98,16 +116,17 @@ class Recall:
             telling.say()
         return 1
 
-    def _fetched(self, known: KnownMail) -> bytes | None:
-        """The mail from the folder in which it lies."""
+    def _fetched(self, known: KnownMail) -> list[bytes]:
+        """The mail from the folder in which it lies, and others that bear its Message-ID."""
         if not known.message_id:
-            return None
+            return []
         self._mailbox.select(self._inbox.folders["refused"])
-        uids = self._mailbox.search_message(known.message_id)
-        try:
-            return next((raw for _, raw in self._mailbox.fetch(uids[:1], self._inbox.max_message_bytes)), None)
-        except MailError:
-            return None
+        uids = self._mailbox.search_message(known.message_id)[:_MOST_ALIKE]
+        found = []
+        with suppress(MailError):  # there are some that the server does not hand out
+            for _, raw in self._mailbox.fetch(uids, self._inbox.max_message_bytes):
+                found.append(raw)
+        return found
 
     def _unmark(self, key: str, known: KnownMail | None = None, why: str = "") -> None:
         """Leave it as it is; staff, who wanted it handled, is told when that could not be done."""
