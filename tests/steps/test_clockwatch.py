@@ -9,6 +9,8 @@ import pytest
 
 from tests.steps.desk import ANA, LUIS, MONDAY, Story, reading, subject_of, text_of
 from triage.adapters.db.store import Store
+from triage.core.clock import make_rules
+from triage.core.pack import Calendar, Pack, Target
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 INCOMPLETE = ("account",)  # the only field that is there
@@ -341,6 +343,30 @@ def test_staff_hears_in_working_time_only(desk: Story) -> None:
     desk.sweep(at(5, day=1))
     (digest,) = digests(desk)
     assert "Rude mail: #1001" in digest
+
+
+def test_where_the_clock_runs_round_the_clock_staff_hears_of_it_at_night(any_desk: Story) -> None:
+    desk = any_desk
+    pack = desk.office.rules.pack
+    always = Calendar(
+        id="always", zone="UTC", windows={day: ["00:00-24:00"] for day in ("mon", "tue", "wed", "thu")}, clause="table"
+    )
+    gravest = Target(id="night", severities=["1"], hours=1, calendar="always", guaranteed=True, clause="level_1")
+    changed = {"calendars": [*pack.calendars, always], "targets": [gravest, *pack.targets]}
+    desk.office.rules = make_rules(Pack.model_validate(pack.model_copy(update=changed).model_dump()))
+    desk.now = at(7)
+    desk.request(subject="By day")
+    desk.sweep(at(12, 59))  # warned
+    before = len(digests(desk))
+    desk.now = at(22)
+    desk.request(subject="Everything is down", said=reading(severity="1"))
+    desk.sweep(at(22, 31))
+    (warned,) = digests(desk)[before:]
+    assert "Due soon: #1002 Everything is down" in warned and "By day" not in warned
+    desk.sweep(at(23, 1))
+    assert "Overdue: #1002" in digests(desk)[-1]
+    desk.sweep(at(6, day=1))
+    assert "Overdue: #1001" in digests(desk)[-1] and "#1002" not in digests(desk)[-1]
 
 
 def test_what_comes_within_minutes_goes_into_one_mail(desk: Story) -> None:

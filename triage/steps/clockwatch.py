@@ -26,6 +26,7 @@ from triage.steps.telling import Telling
 _AT_ONCE = 250  # alarms of one transaction
 _BETWEEN_DIGESTS = timedelta(minutes=15)
 _LAST_NOTICE, _LAST_MORNING = "notices:last", "morning:last"
+_URGENT = (tickets.WARNING, tickets.BREACH)  # what is told at night as well, where the clock runs then
 _LONGEST_LIST = 200  # lines of one list in a mail to staff
 _AGE = (lifecycle.AWAITING, lifecycle.ANSWERED, lifecycle.REFUSED)  # tickets that are closed when nobody writes
 _ASKS = ("incomplete", "several")  # replies after which a ticket waits for its partner
@@ -121,15 +122,21 @@ class Clockwatch:
     # ---------------------------------------------------------------- staff
 
     def _tell_staff(self) -> None:
-        """One mail with all that waits to be told, in working time, not too often; and the morning's overview."""
+        """One mail with all that waits to be told, in working time, not too often; and the morning's overview.
+
+        Outside it, where somebody answers round the clock, only of clocks that run then.
+        """
         office, now = self._office, self._now()
         policy = office.rules.pack.policy
         working = office.rules.calendar(policy.calendar)
-        if not office.notify or not office.desk.addresses or not working.is_open(now):
+        if not office.notify or not office.desk.addresses:
             return
+        day = working.is_open(now)
         with self._store.look() as tx:
             waits, last, morning = tx.notices.any(), tx.meta.get(_LAST_NOTICE), tx.meta.get(_LAST_MORNING)
-        overview = self._morning(working, now, morning)
+            awake = self._awake(tx, now) if waits and not day else None
+        overview = self._morning(working, now, morning) if day else ""
+        waits = waits if day else bool(awake)
         # A difference both ways: the system clock may have been set back.
         notices = waits and (last is None or abs(now - datetime.fromisoformat(last)) >= _BETWEEN_DIGESTS)
         if not overview and not notices:
@@ -139,10 +146,15 @@ class Clockwatch:
                 self._write_to_staff(tx, "staff_morning", _overview(tx, working, now), now)
                 tx.meta.put(_LAST_MORNING, overview)
             if notices:
-                rows = _rows(tx)
+                rows = _rows(tx, awake)
                 if rows:
                     self._write_to_staff(tx, "staff_notices", {"notices": rows}, now)
                 tx.meta.put(_LAST_NOTICE, now.isoformat())
+
+    def _awake(self, tx: Transaction, now: datetime) -> list[str]:
+        """Calendars that are open now, of clocks that staff is to be warned of."""
+        known = self._office.rules.working
+        return [one for one in tx.notices.calendars(_URGENT) if one in known and known[one].is_open(now)]
 
     def _morning(self, working: WorkingTime, now: datetime, last: str | None) -> str:
         """Today's local date when the overview is due and was not sent, "" otherwise."""
@@ -164,9 +176,12 @@ def _last(late: Sequence[Alarm]) -> dict[int, int]:
     return {alarm.ticket: alarm.id for alarm in sorted(late, key=lambda alarm: (alarm.at, alarm.id))}
 
 
-def _rows(tx: Transaction) -> list[dict[str, Any]]:
-    """What waits to be told and still holds, a line for each matter, with the tickets it is about."""
-    notices = tx.notices.take()
+def _rows(tx: Transaction, awake: list[str] | None = None) -> list[dict[str, Any]]:
+    """What waits to be told and still holds, a line for each matter, with the tickets it is about.
+
+    With calendars that are `awake`: only of the clocks that they count.
+    """
+    notices = tx.notices.take(_URGENT, awake)
     about = tx.tickets.rows(one.ticket for one in notices if one.ticket)
     breached = {one.ticket for one in notices if one.kind == tickets.BREACH}
     told: dict[tuple[str, int | None, str], Notice] = {}

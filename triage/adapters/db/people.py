@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from triage.adapters.db.forgetting import Forgotten, forget
 from triage.adapters.db.pending import Pending
-from triage.adapters.db.tables import meta, notices, people
+from triage.adapters.db.tables import meta, notices, people, tickets
 
 
 class People:
@@ -72,14 +73,29 @@ class Notices:
     def add(self, at: datetime, kind: str, ticket: int | None, keys: dict[str, Any]) -> None:
         self._pending.add(notices, {"at": at, "kind": kind, "ticket": ticket, "keys": keys})
 
-    def take(self, limit: int = 10_000) -> list[Notice]:
-        """The oldest ones, which are gone with this transaction."""
+    def take(
+        self, kinds: Sequence[str] = (), calendars: Sequence[str] | None = None, limit: int = 10_000
+    ) -> list[Notice]:
+        """The oldest ones, which are gone with this transaction.
+
+        With calendars: those of these kinds about tickets whose time is reckoned by one of them.
+        """
         self._pending.write(notices)
         query = select(notices).order_by(notices.c.id).limit(limit).with_for_update(skip_locked=True)
+        if calendars is not None:
+            about = select(tickets.c.id).where(tickets.c.calendar.in_(list(calendars)))
+            query = query.where(notices.c.kind.in_(list(kinds)), notices.c.ticket.in_(about))
         found = [Notice(row.id, row.at, row.kind, row.ticket, row.keys) for row in self._connection.execute(query)]
         if found:
             self._connection.execute(delete(notices).where(notices.c.id.in_([one.id for one in found])))
         return found
+
+    def calendars(self, kinds: Sequence[str]) -> list[str]:
+        """By which the time of the tickets is reckoned that such notices are about."""
+        self._pending.write(notices)
+        query = select(tickets.c.calendar).distinct().join(notices, notices.c.ticket == tickets.c.id)
+        found = self._connection.execute(query.where(notices.c.kind.in_(list(kinds)), tickets.c.calendar.is_not(None)))
+        return [str(row.calendar) for row in found]
 
     def drop(self, ticket: int, kind: str) -> None:
         """What turned out not to be so, before anybody was told."""
