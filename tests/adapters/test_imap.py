@@ -12,6 +12,7 @@ import pytest
 from tests.servers.dovecot import PASSWORD, Dovecot
 from triage.adapters import imap, imap_fetch
 from triage.adapters.imap import ImapSettings, Mailbox
+from triage.adapters.mime import parse
 from triage.core.errors import Permanent, Temporary
 
 MEGABYTE = 1024 * 1024
@@ -177,6 +178,24 @@ def test_many_mails_come_in_order_over_several_batches(
     assert len(uids) == 30
     assert [uid for uid, _ in mailbox.fetch(uids, MEGABYTE)] == uids
     assert list(mailbox.message_ids(uids).values()) == [f"<{n}@partner.example>" for n in range(30)]
+
+
+def test_a_message_id_is_read_as_the_parser_reads_it(mailbox: Mailbox, dovecot: Dovecot, mailbox_user: str) -> None:
+    long = b"<" + b"x" * 300 + b"@partner.example>"
+    values = [
+        b"<1@partner.example> (a remark)",
+        b"\r\n <2@partner.example>",
+        b"<a\0b@x> <3@x>",
+        long,
+        b"none",
+        b"<\xe9@x>",
+    ]
+    mails = [b"From: a@b.example\r\nMessage-ID: " + value + b"\r\n\r\nx\r\n" for value in values]
+    dovecot.save(mailbox_user, "INBOX", mails)
+    mailbox.select("INBOX")
+    found = list(mailbox.message_ids(mailbox.uids()).values())
+    assert found == ["<1@partner.example>", "<2@partner.example>", "<3@x>", "", "", ""]
+    assert [parse(one).message_id for one in (mails[0], mails[1], *mails[3:])] == [*found[:2], *found[3:]]
 
 
 def test_mail_that_a_person_deletes_meanwhile_is_absent(mailbox: Mailbox, dovecot: Dovecot, mailbox_user: str) -> None:

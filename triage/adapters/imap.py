@@ -37,6 +37,7 @@ __all__ = ["Arrived", "FolderStatus", "ImapSettings", "Mailbox", "pauses"]
 
 COMMAND_UIDS = 500  # UIDs in one command: the line stays below 8,000 bytes (RFC 7162 section 4)
 SEARCH_WINDOW = 80_000  # messages that one SEARCH looks at: imaplib takes no line above 1,000,000 bytes
+_ID = re.compile(rb"<[!-;=?-~]{1,248}>")
 _PLAIN_ID = re.compile(r"[!#-\[\]-~]{1,250}")  # visible ASCII but for the quote and the backslash
 MEMORY = 50_000_000  # bytes of a message that are held against those of a copy
 IDLE_SECONDS = 20 * 60  # a server may log out a client that idles for 30 minutes (RFC 2177)
@@ -262,13 +263,14 @@ class Mailbox:
         return imap_fetch.piece(self._session, uid, 0)
 
     def message_ids(self, uids: Sequence[int]) -> dict[int, str]:
-        """The Message-ID of each message that is still there, "" where it has none."""
+        """The Message-ID of each message that is still there, "" where it has none of use (as mime.py reads it)."""
         known: dict[int, str] = {}
         with self._session.talk("asking for Message-IDs") as client:
             for chunk in _chunks(uids, COMMAND_UIDS):
                 for uid, item in client.fetch(chunk, ["BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"]).items():
                     header = next((value for key, value in item.items() if key.startswith(b"BODY[")), None) or b""
-                    known[uid] = header.partition(b":")[2].decode("ascii", "replace").strip()
+                    match = _ID.search(header)
+                    known[uid] = match[0].decode("ascii") if match else ""
         return known
 
     def search_message(self, message_id: str) -> list[int]:
