@@ -20,14 +20,16 @@ SHOWN = 60
 
 
 def show(count: int, database: str, sort: str) -> None:
-    from triage import config, daemon, events
+    from triage import assembly, config, daemon, events
 
     _reading(count, sort)
     with Desk(database) as desk:
         desk.fill(mails.generate(count))
         loaded = config.load(desk.config)
         events.set_up(desk.log, "info")
-        mine = daemon.Daemon(loaded)
+        rules = assembly.rules(loaded)
+        readers = [assembly.readers(loaded, box, rules.pack) for box in loaded.config.mailbox]
+        mine = daemon.Daemon(loaded, rules, readers)
         of_thread, of_loop = cProfile.Profile(time.thread_time), cProfile.Profile(time.thread_time)
         for runner in mine.runners:
             runner._live = _profiled(runner._live, of_thread)  # type: ignore[method-assign]

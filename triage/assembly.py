@@ -6,6 +6,7 @@ Database and servers are loaded by the functions that need them, so that `triage
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from triage.adapters.db.store import Store
     from triage.adapters.imap import Mailbox
     from triage.adapters.raws import Raws
+    from triage.adapters.readers import Readers
     from triage.adapters.smtp import SmtpSettings
     from triage.steps.intake import Inbox
     from triage.steps.office import Office
@@ -145,6 +147,14 @@ def smtp(loaded: Loaded) -> SmtpSettings:
         connections=settings.connections,
         send_seconds=_SEND_SECONDS,
     )
+
+
+def readers(loaded: Loaded, box: config.Mailbox, of: Pack) -> Readers:
+    """What reads the mail of a mailbox, not started yet."""
+    from triage.adapters.readers import Readers
+
+    limits = loaded.config.limits
+    return Readers(of, replace(desk(loaded), trust=trust(box)), limits.readers, limits.seconds_per_mail)
 
 
 def trust(box: config.Mailbox) -> Trust:

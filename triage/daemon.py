@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -31,8 +31,10 @@ from triage import assembly, events, permissions
 from triage.adapters.db.leases import holder, sign
 from triage.adapters.db.store import Store
 from triage.adapters.imap import pauses
+from triage.adapters.readers import Readers
 from triage.adapters.smtp import Mailer
 from triage.config import Loaded
+from triage.core.clock import Rules
 from triage.core.errors import ConfigError, LeaseLost, Permanent, Temporary, TriageError
 from triage.duty import Duty
 from triage.reload import Reload
@@ -75,11 +77,13 @@ def faults() -> Callable[[str], None]:
 class Daemon:
     """All parts, alive."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        """Builds everything that needs no server but the database. Raises TriageError."""
+    def __init__(self, loaded: Loaded, rules: Rules, readers: Sequence[Readers]) -> None:
+        """Builds everything that needs no server but the database. `readers`: for each mailbox, in their order.
+
+        Raises TriageError.
+        """
         self.loaded = loaded
         self.settings = loaded.config
-        rules = assembly.rules(loaded)
         self.reload = Reload(loaded)
         self.office: Office = assembly.office(loaded, rules)
         self.store: Store = assembly.store(loaded)
@@ -92,7 +96,8 @@ class Daemon:
         self.silence = Silence(self.store, self.office, self.settings.limits.silence_minutes)
         self.clockwatch = Clockwatch(self.store, self.office, lease=lambda: self.duty.lease("clocks"), fault=self.fault)
         self.housekeeping = Housekeeping(self.store, assembly.raws(loaded), self.settings.keep)
-        self.runners = [MailboxRunner(self, box) for box in self.settings.mailbox]
+        boxes = zip(self.settings.mailbox, readers, strict=True)
+        self.runners = [MailboxRunner(self, box, its_readers) for box, its_readers in boxes]
         self.wake_outbox: Callable[[], None] = lambda: None
         self._ended: Callable[[BaseException | None], None] = lambda error: None
         self._timers: list[threading.Timer] = []
@@ -348,10 +353,10 @@ class Daemon:
                 )
 
 
-def run(loaded: Loaded, *, once: bool = False) -> None:
+def run(loaded: Loaded, rules: Rules, readers: Sequence[Readers], *, once: bool = False) -> None:
     """`triage run`. Raises TriageError."""
     sys.setswitchinterval(0.02)
-    daemon = Daemon(loaded)
+    daemon = Daemon(loaded, rules, readers)
     try:
         if once:
             daemon.once()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,17 +28,10 @@ _STANDBY_SECONDS = 3.0  # between looks whether the mailbox has become free
 class MailboxRunner:
     """One mailbox: who may read it, its connection, its rounds."""
 
-    def __init__(self, daemon: Daemon, box: MailboxConfig) -> None:
-        self._daemon, self._box = daemon, box
+    def __init__(self, daemon: Daemon, box: MailboxConfig, readers: Readers) -> None:
+        self._daemon, self._box, self._readers = daemon, box, readers
         self.name = f"mailbox {box.name}"
-        limits = daemon.settings.limits
         self._mailbox: Mailbox = assembly.imap(daemon.loaded, box)
-        self._readers = Readers(
-            daemon.office.rules.pack,
-            replace(daemon.office.desk, trust=assembly.trust(box)),
-            limits.readers,
-            limits.seconds_per_mail,
-        )
         self._thread: threading.Thread | None = None
         self._standing_by = False
         self._rounds: _Rounds | None = None

@@ -19,10 +19,10 @@ def run(context: Context, once: bool) -> None:
     triage --config /etc/triage.toml run
     triage run --once
     """
-    from triage import daemon, events
+    from triage import events, start
 
     loaded = context.loaded
     target = loaded.config.log.file
     events.hide(*loaded.secrets)
     events.set_up(target if target == "-" else loaded.path(target), loaded.config.log.level)
-    daemon.run(loaded, once=once)
+    start.run(loaded, once=once)

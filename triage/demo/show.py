@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from triage import config, daemon, events, report
+from triage import config, events, report, start
 from triage.adapters.db import engine
 from triage.adapters.db.store import Store
 from triage.core.threads import bare_subject
@@ -62,11 +62,11 @@ def show(folder: Path | None = None) -> Path:
         events.set_up(loaded.path("triage.log"), "info")
         click.echo(f"{len(first)} mails lie in the support mailbox. The daemon reads them ...")
         servers.deliver([raw for _, raw in first])
-        daemon.run(loaded, once=True)
+        start.run(loaded, once=True)
         answers = _answers(folder, first, then, servers.taken)
         click.echo(f"Two partners answer ({len(answers)} mails). The daemon reads on ...")
         servers.deliver([raw for _, raw in answers])
-        daemon.run(loaded, once=True)
+        start.run(loaded, once=True)
         _save(folder, [*first, *answers], servers.taken)
     _account(folder, [*first, *answers], servers.taken)
     click.echo(f"\nIt took {time.monotonic() - started:.1f} s. Everything lies in {folder}:")
