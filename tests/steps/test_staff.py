@@ -314,6 +314,14 @@ def test_commands_above_an_answer_are_carried_out_and_the_answer_counts(desk: St
     assert state(desk, 2) == "open"
 
 
+def test_an_answer_below_close_counts_before_the_ticket_is_closed(desk: Story) -> None:
+    mail = desk.request()
+    desk.now = at(7)
+    said = desk.command("#close\n\nHello Ana, this is solved.", mail.message_id, to=(ANA, SUPPORT))
+    assert "Ticket #1001 is closed." in said
+    assert (state(desk), desk.ticket()["answered_at"], desk.promises()[0].end) == ("closed", at(7), "kept")
+
+
 def test_partner_makes_a_stranger_one_of_the_partners(any_desk: Story) -> None:
     desk = any_desk
     desk.request("tom@freemail.example")

@@ -64,19 +64,18 @@ def handle(
         tx, email, telling.now, place, folder="ready", kind="staff", filed_at=at, duplicate_of=copy_of,
         ticket=ticket.id if ticket else None,
     )  # fmt: skip
-    if orders:
-        _obey(tx, email, orders, sender, ticket, office, telling)
     words = commands.rest(reading.body.text) if orders else "it was written to be read"
-    if ticket is None:
-        if not orders:
-            telling.event("message.ignored", reason="staff-without-ticket", sender=sender.address)
-        return mail, "ready"
-    tx.tickets.remember(email.message_id, ticket.id)
-    if not _reaches_partner(email, ticket, office):
-        if not orders:
-            telling.about(tx, ticket.id, "message.ignored", reason="internal", sender=sender.address)
-    elif words:
-        answer(tx, tickets.fresh(tx, ticket.id) if orders else ticket, email, sender, office, telling)
+    answers = ticket is not None and bool(words) and _reaches_partner(email, ticket, office)
+    if orders:
+        _obey(tx, email, orders, sender, ticket, office, telling, answers=answers)
+    elif ticket is None:
+        telling.event("message.ignored", reason="staff-without-ticket", sender=sender.address)
+    elif answers:
+        answer(tx, ticket, email, sender, office, telling)
+    else:
+        telling.about(tx, ticket.id, "message.ignored", reason="internal", sender=sender.address)
+    if ticket is not None:
+        tx.tickets.remember(email.message_id, ticket.id)
     return mail, "ready"
 
 
@@ -287,14 +286,22 @@ def _obey(
     ticket: TicketState | None,
     office: Office,
     telling: Telling,
+    *,
+    answers: bool,
 ) -> None:
-    """Carry out the commands of a mail and answer what was done."""
+    """Carry out the commands of a mail and answer what was done. `answers`: below them the partner is answered, which
+    comes after what is corrected, and before the ticket is closed."""
     if sender.verified != authenticity.PROVEN:
         telling.event("command.refused", sender=sender.address, reason="sender-not-verified")
-        return
+        orders = ()
     about = _of_whom(tx, email, ticket, office)
     done = []
-    for order in orders:
+    for order in (*orders, None):
+        if answers and ticket is not None and (order is None or order.word == "close"):
+            answers = False
+            answer(tx, tickets.fresh(tx, ticket.id), email, sender, office, telling)
+        if order is None:
+            break
         part = telling.part()
         try:
             with tx.savepoint():
@@ -303,6 +310,8 @@ def _obey(
             done.append(str(error))
         else:
             telling.add(part)
+    if not orders:
+        return
     facts = Facts(subject=threads.bare_subject(email.subject), extra={"done": done})
     reply = write(office.rules, "staff_command", office.rules.pack.manifest.languages[:1], sender.address, facts)
     office.queue(
