@@ -208,6 +208,17 @@ def test_a_configuration_without_secrets_may_be_read_and_not_changed(desk: Path)
     assert "others can change what is configured" in found
 
 
+def test_what_systemd_hands_over_is_not_told(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk / "secret").write_text("x")
+    (desk / "secret").chmod(0o440)
+    loaded = config.load(
+        desk / "config.toml", {"TRIAGE_SMTP__PASSWORD": "", "TRIAGE_SMTP__PASSWORD_FILE": str(desk / "secret")}
+    )
+    assert len(list(permissions.exposed(loaded))) == 1
+    monkeypatch.setattr(permissions, "_CREDENTIALS", desk.resolve())
+    assert list(permissions.exposed(loaded)) == []
+
+
 def test_a_folder_like_tmp_is_no_danger(desk: Path) -> None:
     desk.chmod(0o1777)
     assert list(permissions.exposed(config.load(desk / "config.toml", {}))) == []

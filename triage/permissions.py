@@ -13,6 +13,8 @@ from triage.config import Loaded
 OTHERS = 0o007
 GROUP_OR_OTHERS = 0o077
 WRITING = 0o022
+# systemd lets the service's user read these by an access list, which looks like a right of the group.
+_CREDENTIALS = Path("/run/credentials")
 # password = "..." with something in it, or a database URL with a password.
 _SECRET = re.compile(
     r"""(?m)^[ \t]{0,20}password[ \t]{0,20}=[ \t]{0,20}["'][^"'\n]|://[^/\s"'@]{0,200}:[^/\s"'@]{1,200}@"""
@@ -24,7 +26,8 @@ def exposed(loaded: Loaded) -> Iterator[str]:
     if loaded.file and _holds_a_secret(loaded.file):
         yield from _too_open(loaded.file, GROUP_OR_OTHERS, "600", "its passwords")
     for named in _secret_files(loaded):
-        yield from _too_open(named, GROUP_OR_OTHERS, "600", "the password in it")
+        if not named.is_relative_to(_CREDENTIALS):
+            yield from _too_open(named, GROUP_OR_OTHERS, "600", "the password in it")
     url = loaded.database_url
     if url.startswith("sqlite:////"):
         database = Path(url.removeprefix("sqlite:///"))
