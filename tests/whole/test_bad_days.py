@@ -78,11 +78,23 @@ def test_stops_in_time_while_the_mail_server_hangs(name: str, fake_desk: Desk, f
     fake.misbehave(name)
     daemon = fake_desk.start()
     fake_desk.wait_for("daemon.started")
-    heard = {"hangs": 3, "hangs-in-fetch": 4, "hangs-at-login": 1, "hangs-at-greeting": 0}[name]
-    fake.wait_for(lambda: fake.connections > 0 and len(fake.commands) >= heard)
+    fake.wait_for(lambda: _hangs(name, fake))
     _ends_in_time(fake_desk, daemon)
     assert fake_desk.events("daemon.stopped")
     assert fake_desk.errors() == ""
+
+
+def _hangs(name: str, fake: FakeImap) -> bool:
+    """Whether the server has come to where it hangs."""
+    heard = fake.commands
+    match name:
+        case "hangs-at-greeting":
+            return fake.connections > 0
+        case "hangs-at-login":
+            return "LOGIN" in heard
+        case "hangs-in-fetch":
+            return any(one.startswith("UID FETCH") and "BODY.PEEK[]" in one for one in heard)
+    return "LOGIN" in heard[:-1]
 
 
 def test_stops_in_time_while_the_smtp_server_hangs_and_sends_later(
@@ -316,8 +328,8 @@ def test_check_finds_all_in_order(make_desk: MakeDesk, dovecot: Dovecot, smtpd: 
         ("smtp", {"tls": "starttls"}, "STARTTLS"),
         ("smtp", {"user": "me", "password": "guessed-wrong"}, "mend tls or user"),
         ("smtp", {"from_address": ""}, "smtp.from_address: empty"),
-        ("database", {"url": "sqlite:////proc/no/triage.db"}, "cannot be made"),
-        ("log", {"file": "/proc/no/triage.log"}, "cannot be written"),
+        ("database", {"url": "sqlite:///config.toml/triage.db"}, "cannot be made"),
+        ("log", {"file": "config.toml/triage.log"}, "cannot be (?:made|written)"),
         ("partners", {"file": "no.csv"}, "no.csv"),
         ("rules", {"pack": "no-such-pack"}, "no-such-pack"),
     ],
