@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from triage.adapters import packs
@@ -35,6 +36,17 @@ def test_every_fault_is_a_line_and_the_work_failed(tmp_path: Path) -> None:
     *lines, number = result.stderr.strip().split("\n")
     assert [line.split(":")[0] for line in lines] == ["acme/calendars.toml", "acme/targets.toml"]
     assert number == "2 faults" and result.stdout == ""
+
+
+def test_a_faulty_manifest_hides_no_other_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = copy(tmp_path)
+    for name, old, new in (("targets.toml", "hours = 2", "hours = -2"), ("pack.toml", "in_force = 2024-01-01", "")):
+        path = folder / name
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(rules, ["check", "."])
+    *lines, _ = result.stderr.strip().split("\n")
+    assert [line.split(":")[0] for line in lines] == ["acme/pack.toml", "acme/targets.toml"]
 
 
 def test_an_example_that_is_decided_otherwise_fails_the_check(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def check(folder: Path) -> None:
     from triage.adapters import examples
 
     try:
-        found = packs.find(str(folder), Path())
-        packs.versions(found)
+        found = packs.find(str(folder), Path()).resolve()  # faults are told with the folder's name, also that of "."
         pack = packs.load(found)
+        packs.versions(found)
     except PackError as error:
         raise click.exceptions.Exit(_say(error.faults)) from error
     number, faults = examples.run(pack, found, examples.judge(pack))
