@@ -176,6 +176,11 @@ SHOWN = {
     "picture in markdown": ("en", "![map](https://pics.example.com/x)"),
     "link to a picture": ("en", "see https://pics.example.com/a/screen.png"),
     "screen recording": ("en", "here it is: https://www.loom.com/share/abc"),
+    "what a program wrote": ("en", "and then: pool=readers,size=14 wait=380ms,state=full"),
+    "a device's answer": ("en", "It answers\nGPRS:ON\nACC:OFF\nSignal:17"),
+    "a piece of a program": ("en", "$list = $session->open($key, $host);"),
+    "a database's log": ("en", "mysqld: Table './fleet/points' is marked as crashed"),
+    "message with no": ("en", 'The history opens with "No data for these days" though the truck drove.'),
 }
 NOT_SHOWN = {
     "status word": ("en", 'The unit shows "Offline" all day.'),
@@ -185,6 +190,8 @@ NOT_SHOWN = {
     "attached but absent": ("es", "Adjunto captura de pantalla."),
     "link to a page": ("en", "as said in https://docs.example.com/api/v2/"),
     "aside": ("en", "It did not answer (not by SMS)."),
+    "a list of the writer's own": ("en", "Please answer the following:\n1) how long is history kept\n2) who pays"),
+    "link to a logo": ("en", "It was a mistake, sorry.\nhttps://www.example.com/img/logo.png"),
     "report in quotes": ("es", 'El reporte "Lectura de sensores" sale sin la gráfica.'),
 }
 
@@ -214,6 +221,9 @@ def test_an_attached_file_is_evidence(name: str) -> None:
         Attachment("winmail.dat", "application/ms-tnef", 5_000),
         Attachment("card.vcf", "text/vcard", 400),
         Attachment("smime.p7s", "application/pkcs7-signature", 3_000),
+        Attachment("signature.asc", "application/pgp-signature", 800),
+        Attachment("", "application/pgp-signature", 800),
+        Attachment("firma.png", "image/png", 7_000, inline=True),
         Attachment("meeting.ics", "text/calendar", 900),
     ],
     ids=lambda part: part.filename,

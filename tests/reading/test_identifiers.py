@@ -25,6 +25,8 @@ ASSETS = {
     "number after a vehicle word": ("es", "El móvil 41 no transmite."),
     "sim": ("en", "SIM number +254 700 555 019 is stuck"),
     "serial": ("en", "S/N: AB12-99X3 does not activate"),
+    "a fleet's code that looks like a model": ("es", "La unidad GT-31 sale en gris."),
+    "number after a model": ("en", "The Queclink GV75 (id 540912) shows no voltage."),
     "serial in words": ("es", "número de serie 77A9912 sin posición"),
 }
 
@@ -41,6 +43,7 @@ NO_ASSETS = {
     "cars in brackets": ("en", "When I select a group of cars (50 cars) nothing is shown."),
     "model": ("en", "How do I activate the device FMB920 or a Queclink GV75?"),
     "port": ("en", "Which port is right, 5027 or 20332?"),
+    "volts": ("en", "The winch of the truck 24V side is dead."),
     "version": ("en", "We are on version 2025.11.3 and MySQL 8.0.36."),
     "coordinates": ("en", "It drew a circle around 19.4326077, -99.1332080."),
     "status code": ("en", "The request ends with 502 after 30000 ms."),

@@ -34,6 +34,7 @@ _MARKS = "\"“”«»'‘’`() \t"
 _REACH = 70  # characters between "it says" and the message
 _REACH_ASIDE = 8  # when the message stands in brackets
 _SENTENCE_END = re.compile(r"[.!?;][ \n]|\n\n")
+_ITEM = re.compile(r"(?:\d{1,2}|[a-zA-Z])[.)]\s|[-*•·–]\s")  # the writer's own list rather than a machine's words
 _LEAD_IN = re.compile(r"[^\n.?!:,]{0,30}:[ \t]{0,4}\n{0,3}[ \t]{0,8}")
 
 
@@ -54,7 +55,8 @@ def attached(attachments: Sequence[Attachment], signals: Signals) -> Iterator[Ev
 def pasted(passage: Passage) -> Iterator[tuple[float, Evidence]]:
     """Formats and messages that stand in the text, with how much they say."""
     for hit in passage.hits("field.evidence"):
-        yield hit.rule.weight, hit.evidence
+        if not _DECORATION.search(hit.matched.lower()):  # a link to a signature's logo
+            yield hit.rule.weight, hit.evidence
     said = passage.hits("clue.said")
     failures = passage.hits("clue.failure")
     if failures:
@@ -66,6 +68,7 @@ def pasted(passage: Passage) -> Iterator[tuple[float, Evidence]]:
         end = passage.text.find("\n\n", gap.end())
         end = min(end if end >= 0 else len(passage.text), gap.end() + 200)
         below = "\n" in gap.group() and gap.end() < end and not passage.text.startswith("http", gap.end())
+        below = below and not _ITEM.match(passage.text, gap.end())
         if below or any(gap.end() <= other.start < end for other in failures):
             yield 1.0, Evidence(hit.rule.id, hit.rule.clause, passage.text[hit.start : end].strip())
 

@@ -49,6 +49,8 @@ _FILE = re.compile(
     r"\.(?:xml|conf|log|json|csv|xlsx?|kml|php|java|js|py|jar|apk|sql|ini|html?|png|jpe?g|com|net|org|io)$"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_CLOSED = re.compile(r"[)\]]|, ?(?:[A-Za-z]{2,7}\.?[ :#]{0,2})?\d")  # what ends a name in brackets
+_OF_MODEL = re.compile(r",? ?\(?(?:with )?(?:id|ID|Id|imei|IMEI|nro|no)\.?[ :#=]{0,3}(\d{4,15})(?![\w.,]\d)")
 _SETTING = re.compile(r"[=<>{}]")  # no name has these
 _NAME_WORD = r"[A-ZÁÉÍÓÚÑÜÇА-Я][\w'’&-]{0,24}\.?"
 _LINK = r"(?:de|del|la|las|los|el|y|e|da|do|dos|of|and|&|van|von|di)"
@@ -58,6 +60,10 @@ _CODE = re.compile(
     r"(?:[A-Z]{1,5}[ -]?\d{1,6}(?:[ -]?(?:[A-Z]{1,3}|\d{1,4})){0,2}"
     r"|\d{1,4}[ -]?[A-Z]{1,3}(?:[ -]?[A-Z0-9]{1,4}){0,2}|[a-z]{1,4}-\d{1,5})(?![\w-])"
 )
+_FLEET_CODE = re.compile(
+    r"[A-Z]{2,3}-\d{2,3}"
+)  # how fleets number their vehicles: "unit TR-09", though models look alike
+_VOLTS = re.compile(r"\d{1,3} ?V")
 _PLATE = re.compile(r"(?=[A-Za-z -]{0,8}\d)[A-Za-z0-9]{1,7}(?:[ -][A-Z0-9]{1,4}){0,3}(?![\w-])")
 _ANY_CODE = re.compile(r"(?=[A-Za-z._-]{0,16}\d)[A-Za-z0-9][A-Za-z0-9._-]{1,30}(?<![._-])")
 _PHONE = re.compile(r"\(?\+?\d(?:[ ().-]{0,2}\d){6,15}")
@@ -144,6 +150,7 @@ def identifiers(passage: Passage) -> Iterator[Identifier]:
             )
     yield from _accounts(passage)
     yield from _assets(passage)
+    yield from _with_model(passage)
 
 
 def _found(passage: Passage, field: str, hit: Hit, start: int, end: int, share: str) -> Identifier:
@@ -210,7 +217,7 @@ def _name(passage: Passage, at: int, clue: Hit) -> int:
     name = _NAME.match(passage.text, at)
     if not name or len(name.group()) < 3 or passage.starts_no_name(at) or passage.is_model(at, name.end()):
         return 0
-    if passage.text[at - 1] in "([" and passage.text[name.end() : name.end() + 1] not in (")", "]", ","):
+    if passage.text[at - 1] in "([" and not _CLOSED.match(passage.text, name.end()):
         return 0  # an aside: customers (React and others)
     return 0 if passage.shouts(clue.start, name.end()) else name.end()
 
@@ -248,6 +255,14 @@ def _assets(passage: Passage) -> Iterator[Identifier]:
                 yield from _owner(passage, end)
 
 
+def _with_model(passage: Passage) -> Iterator[Identifier]:
+    """The number right after a device's model: "Trace5 (id 660231)"."""
+    for hit in passage.hits("clue.model"):
+        number = _OF_MODEL.match(passage.text, hit.end)
+        if number:
+            yield _found(passage, "asset", hit, number.start(1), number.end(1), "likely")
+
+
 def _owner(passage: Passage, asset_end: int) -> Iterator[Identifier]:
     for hit in passage.hits("clue.owner"):
         if asset_end < hit.start <= asset_end + 2:
@@ -266,7 +281,9 @@ def _vehicle(passage: Passage, at: int) -> int:
         return quoted.end() if named and not passage.is_model(*quoted.span()) else 0
     code = _CODE.match(text, at)
     if code:
-        return 0 if passage.is_model(*code.span()) or passage.counts_something(*code.span()) else code.end()
+        model = passage.is_model(*code.span()) and not _FLEET_CODE.fullmatch(code.group())
+        none = model or passage.counts_something(*code.span()) or _VOLTS.fullmatch(code.group())
+        return 0 if none else code.end()
     number = _NUMBER.match(text, at)
     if not number or _YEAR.fullmatch(number.group()) or passage.counts_something(*number.span()):
         return 0
