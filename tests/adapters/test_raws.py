@@ -40,6 +40,14 @@ def test_a_second_copy_takes_the_place_of_the_first(tmp_path: Path) -> None:
     assert raws.get(PRINTS[0]) == b"second"
 
 
+def test_a_doubtful_copy_takes_no_place(tmp_path: Path) -> None:
+    raws = Raws(tmp_path / "raw", 30, 10)
+    raws.keep(PRINTS[0], b"genuine")
+    raws.keep(PRINTS[0], b"forged", replace=False)
+    raws.keep(PRINTS[1], b"forged", replace=False)
+    assert [raws.get(one) for one in PRINTS[:2]] == [b"genuine", b"forged"]
+
+
 def test_of_a_large_mail_the_beginning_is_kept(tmp_path: Path) -> None:
     raws = Raws(tmp_path, 30, 10)
     raws.keep(PRINTS[0], b"x" * 6_000_000)

@@ -38,7 +38,7 @@ class Reads:
 
 
 class NoRaws:
-    def keep(self, fingerprint: str, raw: bytes) -> None:
+    def keep(self, fingerprint: str, raw: bytes, *, replace: bool = True) -> None:
         pass
 
 

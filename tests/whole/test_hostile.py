@@ -185,6 +185,26 @@ def test_whatever_comes_in_nobody_is_let_in_and_nobody_else_is_written_to(
     assert not list(desk.folder.rglob("pwned*")) and not Path("/pwned").exists()
 
 
+def test_a_held_mail_is_released_whatever_copies_a_forger_sends(
+    make_desk: Callable[..., Desk], smtpd: Smtpd, person: Person
+) -> None:
+    desk = make_desk(mailbox={"trusted_authserv_id": AUTHSERV})
+    genuine, forged = _from("ana@p1.example", "same"), _from("ana@p1.example", "same", FORGED)
+    for one in (genuine, forged, forged):
+        person.imap.append("INBOX", "", None, one)  # type: ignore[arg-type]
+        assert desk.triage("run", "--once").returncode == 0
+    assert {name: len(found) for name, found in person.folders("quarantine", "refused").items()} == {
+        "quarantine": 1, "refused": 1,
+    }  # fmt: skip
+    [held] = desk.events("message.quarantined")
+    kept = next((desk.folder / "var" / "raw").glob("*/*.eml")).read_bytes()
+    assert b"dmarc=fail" not in kept
+    done = desk.triage("requeue", str(held["mail"]), "--vouch")
+    assert done.returncode == 0, done.stderr
+    assert desk.triage("run", "--once").returncode == 0
+    assert len(person.folders("ready")["ready"]) == 1 and len(smtpd.mails) == 1
+
+
 def _answers_to(smtpd: Smtpd, mails: list[bytes]) -> set[str]:
     wanted = set(ids(mails))
     found = [(message_from_bytes(taken.raw)["In-Reply-To"], taken.recipients) for taken in smtpd.mails]

@@ -21,10 +21,10 @@ class Raws:
     def __init__(self, folder: Path, days: int, megabytes: int) -> None:
         self._folder, self._days, self._bytes = folder, days, megabytes * 1_000_000
 
-    def keep(self, fingerprint: str, raw: bytes) -> None:
-        """Keep a mail, unless nothing is to be kept."""
+    def keep(self, fingerprint: str, raw: bytes, *, replace: bool = True) -> None:
+        """Keep a mail, unless nothing is to be kept; not in the place of another copy without `replace`."""
         file = self._file(fingerprint)
-        if not self._days or file is None:
+        if not self._days or file is None or (not replace and file.exists()):
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

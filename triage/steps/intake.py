@@ -65,7 +65,7 @@ class ReadersPort(Protocol):
 class RawPort(Protocol):
     """Where the bytes of recent mail are kept."""
 
-    def keep(self, fingerprint: str, raw: bytes) -> None: ...
+    def keep(self, fingerprint: str, raw: bytes, *, replace: bool = True) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,9 @@ class Intake:
         """A mail that was read, its bytes kept as far as they are wanted later."""
         email = result.email or _unreadable(arrived, raw, result.failure or "could not be read")
         with events.bind(message_id=_bound(email)):
-            self._raw.keep(email.fingerprint, raw)
+            # A forged copy does not take the place of what was kept of the genuine mail.
+            doubted = authenticity.verify(email, self._inbox.trust) in _DOUBTED
+            self._raw.keep(email.fingerprint, raw, replace=not doubted)
         readable = result.reading is not None and not email.error
         place = Place(self._inbox.name, uidvalidity, result.key)
         return _Read(arrived, place, email, result.reading if readable else None, result.failure)
