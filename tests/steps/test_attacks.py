@@ -82,6 +82,11 @@ def test_a_partner_whose_address_takes_no_mail_gets_a_ticket_that_staff_hears_of
     assert unchecked.story.sent() == [] and ("unreachable", 1) in unchecked.story.notices()
 
 
+def test_quotes_that_change_nothing_make_no_other_mailbox(unchecked: Bytes) -> None:
+    assert unchecked.receive(sender='"ana"@acme.example') == "ready"
+    assert unchecked.story.sent()[0]["recipient"] == ANA
+
+
 @pytest.mark.parametrize("sender", ['"@x"@evil.example', "eve@[192.0.2.1]", "root@localhost", "é@evil.example"])
 def test_a_stranger_whose_address_takes_no_mail_is_only_refused(unchecked: Bytes, sender: str) -> None:
     assert unchecked.receive(sender=sender) == "refused"

@@ -58,6 +58,7 @@ _PEOPLE = ("from", "sender", "reply-to", "to", "cc")
 _BINARY = bytes({*range(32), 127} - {9, 10, 12, 13, 27})
 _USABLE = ("from", "to", "cc", "subject", "date", "message-id", "received")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.+%&'=/!#$*^`{|}~?-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}")
+_QUOTED_ATOM = re.compile(r'"[A-Za-z0-9_+-]{1,64}(?:\.[A-Za-z0-9_+-]{1,64}){0,10}"')
 _DOT = re.compile(r"\.[ \t]{0,8}(?=>)")  # ana@fleet.example.> is the same address, but against the grammar
 _CODED_AT = re.compile(r"=\?[^ ]{1,200}@[^ ]{0,200}\?=")  # no address for those who do not decode it
 # mail-parser's remarks that leave no doubt about the mailbox.
@@ -327,6 +328,8 @@ def _plain_address(address: str) -> str:
     domain = domain.rstrip(".").lower()
     if not local or not domain or len(local) > 128 or len(domain) > 253:
         return ""
+    if _QUOTED_ATOM.fullmatch(local):
+        local = local[1:-1]  # the same mailbox (RFC 5321 section 4.1.2)
     if not domain.isascii():
         try:
             domain = ".".join(
