@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import imaplib
 import json
 import os
 import subprocess
@@ -19,7 +21,7 @@ from triage.adapters.holidays import holiday_dates
 from triage.core import clock
 from triage.core.clock import make_rules
 from triage.core.errors import ConfigError
-from triage.demo import show
+from triage.demo import servers, show
 
 ROOT = Path(__file__).parents[1]
 FIELDS = ["description", "account", "asset", "element", "actions", "evidence"]
@@ -269,3 +271,11 @@ def test_a_clock_names_the_rule_that_gives_its_hours() -> None:
     at = datetime(2026, 1, 5, 5, tzinfo=UTC)
     assert clock.start(rules, at, "paas", "1").rule == "target.paas-1"
     assert clock.start(rules, at, "cloud", None).rule in {f"target.{one.id}" for one in rules.pack.targets}
+
+
+def test_the_demo_s_server_outlives_a_garbage_collection() -> None:
+    with servers.running() as there, imaplib.IMAP4("127.0.0.1", there.imap_port, timeout=60) as client:
+        client.login(servers.USER, servers.PASSWORD)
+        for _ in range(3):
+            gc.collect()  # the task of the connection waits for a command
+            assert client.noop()[0] == "OK"

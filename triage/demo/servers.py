@@ -77,6 +77,7 @@ async def _serve(servers: Servers, ready: threading.Event, stop: threading.Event
     backend, config = await DictBackend.init(arguments)
     config.apply_context()
     loop = asyncio.get_running_loop()
+    _keep_tasks(loop)
     smtp = await loop.create_server(
         lambda: SMTP(_Keep(servers.taken), enable_SMTPUTF8=True, hostname="demo.invalid"),
         "127.0.0.1",
@@ -88,6 +89,21 @@ async def _serve(servers: Servers, ready: threading.Event, stop: threading.Event
         ready.set()
         await asyncio.to_thread(stop.wait)
         smtp.close()
+
+
+def _keep_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Hold every task until it is done. The loop itself only knows them weakly, and the server's library leaves the
+    task of a connection to nobody: the garbage collector may take it while it waits for the next command, and the
+    client waits for ever."""
+    running: set[asyncio.Task[Any]] = set()
+
+    def made(loop: asyncio.AbstractEventLoop, work: Any, **keys: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(work, loop=loop, **keys)
+        running.add(task)
+        task.add_done_callback(running.discard)
+        return task
+
+    loop.set_task_factory(made)
 
 
 class _Keep:
