@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from tests.stores import empty
 from triage import cli, config, permissions
+from triage.adapters import packs
 from triage.adapters.db import engine, migrate
 from triage.adapters.db.store import Store
 from triage.adapters.db.tables import outbox
@@ -138,6 +140,20 @@ def test_a_configured_server_ends_the_warning(desk: Path) -> None:
 def test_a_group_without_a_server_that_vouches_is_told(desk: Path) -> None:
     done = triage(desk, "check", "--offline", TRIAGE_MAILBOX__OWN_LISTS="support.vendor.example")
     assert "nothing vouches for mailbox.own_lists" in done.stdout
+
+
+def test_check_tells_faults_of_rules_before_their_day_has_come(desk: Path) -> None:
+    shipped = packs.shipped_rules() / "navixy"
+    for name in ("acme", "acme-next"):
+        shutil.copytree(shipped, desk / "rules" / name, ignore=shutil.ignore_patterns("examples"))
+    manifest = desk / "rules" / "acme-next" / "pack.toml"
+    manifest.write_text(manifest.read_text().replace("in_force = 2024-01-01", "in_force = 2999-01-01"))
+    done = triage(desk, "check", "--offline", TRIAGE_RULES__PACK="rules/acme")
+    assert "rules to come  ok     navixy 1.0, in force from 2999-01-01" in done.stdout and done.returncode == 0
+    targets = desk / "rules" / "acme-next" / "targets.toml"
+    targets.write_text(targets.read_text().replace("hours = 2", "hours = -2", 1))
+    done = triage(desk, "check", "--offline", TRIAGE_RULES__PACK="rules/acme")
+    assert "rules to come  WRONG  acme-next/targets.toml" in done.stdout and done.returncode == 1
 
 
 def test_every_start_says_that_senders_are_not_verified_and_what_lies_too_open(desk: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -65,6 +66,8 @@ def check(context: Context, offline: bool) -> None:
     click.echo(f"{'configuration':<14} ok     {loaded.file or 'environment'}")
     found: list[Pack] = []
     findings.ask("rules", lambda: _rules(loaded, found))
+    for version in _to_come(loaded):
+        findings.ask("rules to come", lambda one=version: _in_order(one))  # type: ignore[misc]
     if found:
         findings.ask("partners", lambda: _partners(loaded, found[0]))
     findings.ask("staff", lambda: _staff(loaded))
@@ -90,6 +93,21 @@ def _rules(loaded: Loaded, found: list[Pack]) -> str:
     found.append(pack)
     manifest = pack.manifest
     return f"{manifest.name} {manifest.version}, in force since {manifest.in_force}, from {folder}"
+
+
+def _to_come(loaded: Loaded) -> tuple[packs.Version, ...]:
+    """Versions whose day has not come: faults are better known before it than on it."""
+    today = datetime.now(UTC).date()
+    try:
+        folder = packs.find(loaded.config.rules.pack, loaded.base)
+        return tuple(one for one in packs.versions(folder) if one.in_force > today)
+    except TriageError:
+        return ()  # told by the question about the rules
+
+
+def _in_order(version: packs.Version) -> str:
+    manifest = packs.load(version.folder).manifest
+    return f"{manifest.name} {manifest.version}, in force from {manifest.in_force}, from {version.folder}"
 
 
 def _partners(loaded: Loaded, pack: Pack) -> str:
