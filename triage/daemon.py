@@ -24,8 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from typing import TYPE_CHECKING
 
 from triage import assembly, events, permissions
 from triage.adapters.db.leases import holder, sign
@@ -44,6 +43,9 @@ from triage.steps.housekeeping import Housekeeping
 from triage.steps.office import Office
 from triage.steps.outbox import OutboxRound
 from triage.steps.silence import Silence
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 SWEEP_SECONDS = 2
 CATCH_UP_SECONDS = 300.0  # that clocks wait at the start for the mail of the time before
@@ -201,12 +203,13 @@ class Daemon:
             for runner in self.runners:
                 runner.take()
         mailer = Mailer(assembly.smtp(self.loaded))
-        scheduler = self._scheduler()
+        scheduler: AsyncIOScheduler
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: scheduler.add_job(self._guarded, args=("reload", self._reread)))
         for runner in self.runners:
             runner.start(ended)
+        scheduler = self._scheduler()
         sending = asyncio.create_task(self._keep_sending(mailer, woken), name="outbox")
         sending.add_done_callback(lambda task: ended(None if task.cancelled() else task.exception()))
         watching = asyncio.create_task(self._watch_time(scheduler), name="time")
@@ -234,6 +237,8 @@ class Daemon:
         await mailer.close()
 
     def _scheduler(self) -> AsyncIOScheduler:
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler  # this takes a while: mail is fetched meanwhile
+
         defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=defaults)
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)

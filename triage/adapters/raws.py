@@ -27,12 +27,19 @@ class Raws:
         if not self._days or file is None or (not replace and file.exists()):
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file.parent.mkdir(exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as out:
+            with os.fdopen(self._made(file), "wb") as out:
                 out.write(raw[:_LONGEST])
         except OSError:
             self.drop(fingerprint)  # half a mail would be taken for the whole
+
+    def _made(self, file: Path) -> int:
+        flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW
+        try:
+            return os.open(file, flags, 0o600)
+        except FileNotFoundError:  # its folder is still to be made
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.parent.mkdir(exist_ok=True, mode=0o700)
+            return os.open(file, flags, 0o600)
 
     def get(self, fingerprint: str) -> bytes | None:
         """A kept mail; None when it is no more."""

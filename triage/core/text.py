@@ -18,10 +18,13 @@ _UNSEEN = re.compile(f"[{_HIDDEN}]")
 _UNSAFE = re.compile(f"[\x00-\x1f{_TRICKS}]")
 _UNSAFE_IN_LINES = re.compile(f"[\x00-\x09\x0b-\x1f{_TRICKS}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_TRICKS}{_HIDDEN}]")
+_AS_JSON = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def one_line(text: str, longest: int = 200, *, keep: str = "") -> str:
     """The text on one line, free of control and bidi characters (but `keep`), cut to `longest` characters."""
+    if len(text) <= longest and text.isascii() and text.isprintable() and "  " not in text and text == text.strip():
+        return text  # as nearly all are
     seen = _UNSEEN.sub("", text[: longest * 4])
     safe = _UNSAFE.sub(lambda match: match[0] if match[0] == keep else " ", seen)
     line = " ".join(safe.split())
@@ -35,7 +38,8 @@ def lines(text: str) -> str:
 
 def json_line(value: Any) -> str:
     """The value as JSON on one line, that shows in a terminal what it says and nothing else: no data is lost."""
-    return _UNSAFE_IN_JSON.sub(_escaped, json.dumps(value, ensure_ascii=False))
+    line = _AS_JSON(value)
+    return line if line.isascii() and "\x7f" not in line else _UNSAFE_IN_JSON.sub(_escaped, line)
 
 
 def ascii_domain(domain: str) -> str:

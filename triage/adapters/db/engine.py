@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
@@ -89,6 +90,15 @@ def _make_private(path: Path) -> None:
         pass  # a read-only database can still be looked at; writing says what is wrong
     except OSError as error:
         raise ConfigError(f"database.url: {path} cannot be made: {error.strerror}") from None
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """An INSERT that can say what becomes of rows that are there already."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+
+from triage.adapters.db.engine import insert
 
 
 class Pending:
@@ -28,10 +29,9 @@ class Pending:
 
     def write(self, *tables: Table) -> None:
         """Write what waits for these tables; all when none is named."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         for table in tables or tuple(self._rows):
             rows = self._rows.pop(table, [])
-            statement = dialect.insert(table).on_conflict_do_nothing()
+            statement = insert(self._connection, table).on_conflict_do_nothing()
             for _, alike in groupby(rows, key=dict.keys):  # the columns of the first row are those of all
                 self._connection.execute(statement, list(alike))
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from triage.adapters.db.engine import insert
 from triage.adapters.db.forgetting import Forgotten, forget
 from triage.adapters.db.pending import Pending
 from triage.adapters.db.tables import meta, notices, people, tickets
@@ -134,6 +134,5 @@ class Meta:
 
 
 def _put(connection: Connection, table: Any, key: dict[str, Any], values: dict[str, Any]) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**key, **values)
+    statement = insert(connection, table).values(**key, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))

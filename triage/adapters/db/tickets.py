@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, exists, func, select, update
@@ -105,9 +106,8 @@ class Tickets:
 
     def open(self, **values: Any) -> TicketState:
         """A new ticket."""
-        row = self._connection.execute(tickets.insert().returning(tickets), values).first()
-        assert row is not None
-        return state_of(row)
+        made = self._connection.execute(tickets.insert().returning(tickets.c.id), values).scalar_one()
+        return state_of(SimpleNamespace(**{**_UNSAID, **values, "id": made}))
 
     def change(self, ticket: int, **values: Any) -> None:
         self._connection.execute(update(tickets).where(tickets.c.id == ticket).values(**values))
@@ -191,7 +191,11 @@ def _whole(row: Row[Any]) -> dict[str, Any]:
     return {**row._mapping, "number": number(row.id)}
 
 
-def state_of(row: Row[Any]) -> TicketState:
+# What a new row holds where nothing is said.
+_UNSAID = {column.name: None for column in tickets.c} | {"language": "", "timezone": "", "settled": (), "asked": 0}
+
+
+def state_of(row: Row[Any] | SimpleNamespace) -> TicketState:
     """A row of `tickets`, as far as deciding needs it."""
     return TicketState(
         id=row.id,
