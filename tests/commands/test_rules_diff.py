@@ -120,6 +120,12 @@ def test_the_summary_counts_and_shows_before_and_after(mail: Path, new: Path) ->
     assert any(line.startswith("    + Answer by: Wednesday, 4 March 2026, 09:00 UTC") for line in lines)
 
 
+def test_a_change_without_another_version_is_told(mail: Path, new: Path) -> None:
+    assert "same version" not in diff("navixy", new, mail).stdout
+    change(new, "targets.toml", "hours = 2", "hours = 1")
+    assert "both have the same version: raise it" in diff("navixy", new, mail).stdout
+
+
 def test_every_sender_is_a_partner_where_no_partner_file_is_configured_and_it_says_so(mail: Path, new: Path) -> None:
     senders = differences("navixy", new, mail)["senders"]
     assert senders == (

@@ -269,6 +269,8 @@ class _Summary:
         mails = "1 mail" if self.mails == 1 else f"{self.mails} mails"
         yield f"{mails}: {self.changed} would be decided otherwise, {same} would not{unread}"
         yield f"senders: {self._senders}"
+        if self.changed and self._packs[0] == self._packs[1]:
+            yield "both have the same version: raise it, for tickets and replies record it"
         if self._kinds:
             yield ""
         for what, times in self._parts.most_common():
