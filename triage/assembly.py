@@ -154,7 +154,8 @@ def readers(loaded: Loaded, box: config.Mailbox, of: Pack) -> Readers:
     from triage.adapters.readers import Readers
 
     limits = loaded.config.limits
-    return Readers(of, replace(desk(loaded), trust=trust(box)), limits.readers, limits.seconds_per_mail)
+    ours = replace(desk(loaded, with_key=True), trust=trust(box))
+    return Readers(of, ours, limits.readers, limits.seconds_per_mail)
 
 
 def trust(box: config.Mailbox) -> Trust:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -64,6 +65,19 @@ def test_reply_says_what_it_is_and_what_it_answers(
     assert "Auto-Submitted: auto-replied" in text
     assert "In-Reply-To: <request-1@p1.example>" in text and "References: <request-1@p1.example>" in text
     assert "#1001" in text.partition("\r\n\r\n")[0]
+
+
+def test_our_own_mail_that_comes_back_is_known_by_its_message_id_alone(
+    desk: Desk, dovecot: Dovecot, smtpd: Smtpd, mailbox_user: str
+) -> None:
+    dovecot.deliver(mailbox_user, request(1))
+    assert desk.triage("run", "--once").returncode == 0
+    ours = re.search(rb"(?im)^message-id:\s*<(\S+)>", smtpd.mails[0].raw)
+    assert ours
+    dovecot.deliver(mailbox_user, request(2).replace(b"request-2@p2.example", ours[1], 1))
+    assert desk.triage("run", "--once").returncode == 0
+    assert desk.events("message.ignored", reason="machine:loop")
+    assert len(smtpd.mails) == 1
 
 
 def test_once_handles_all_that_waits_and_ends(
