@@ -161,6 +161,12 @@ class Desk:
                 raise RuntimeError(f"the daemon did not get there:\n{said}\n{tail}")
             time.sleep(0.005)
 
+    @property
+    def opened(self) -> bool:
+        """Whether the daemon has opened the mailbox: the server takes new mail into it at that moment, and the daemon
+        fetches next."""
+        return not any(os.scandir(self.dovecot.dir / "mail" / USER / "new"))
+
     def first(self, event: str) -> float | None:
         """When the log first told of this event (seconds since the epoch)."""
         if not self.log.exists():

@@ -16,6 +16,7 @@ import sys
 import time
 import timeit
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from triage.adapters.holidays import holiday_dates
 from triage.core.hours import WorkingTime
@@ -39,7 +40,7 @@ def main() -> None:
     print(f"calendar of two years, with holidays   {(time.perf_counter() - began) * 1000:8.1f} ms")
     for name, hours in (("today", 2), ("over a weekend", 8), ("a year ahead", 2040)):
         number = 20_000
-        seconds = timeit.timeit(lambda hours=hours: working.add(START, timedelta(hours=hours)), number=number)
+        seconds = timeit.timeit(partial(working.add, START, timedelta(hours=hours)), number=number)
         print(f"due {name:<15} {working.add(START, timedelta(hours=hours)):%Y-%m-%d} {seconds / number * 1e6:10.2f} µs")
     asked = "".join(_line(random.Random(number)) for number in range(lines))
     began = time.perf_counter()

@@ -85,13 +85,15 @@ def _throughput(desk: Desk, database: str, count: int, *, with_floor: bool) -> s
     under = _floor(desk) if with_floor else None
     before = desk.sink.taken
     began = desk.start()
+    desk.wait(lambda: desk.opened, 60)
+    start = time.time() - began
     desk.wait(lambda: desk.sink.taken - before >= count, 60 + count / 10)
     assert desk.daemon
     spent = used(desk.daemon.pid)
-    seconds = desk.sink.last - began
     first = desk.first("message.received") or began
     desk.stop()
-    return _row(database, count, seconds, first - began, under, spent) + f"   {growth.stored(desk.database)}"
+    row = _row(database, count, count / (desk.sink.last - first), start, under, spent)
+    return f"{row}   {growth.stored(desk.database)}"
 
 
 def _floor(desk: Desk) -> floor.Floor:
@@ -100,8 +102,7 @@ def _floor(desk: Desk) -> floor.Floor:
     )
 
 
-def _row(database: str, count: int, seconds: float, start: float, under: floor.Floor | None, spent: Used) -> str:
-    rate = count / (seconds - start)
+def _row(database: str, count: int, rate: float, start: float, under: floor.Floor | None, spent: Used) -> str:
     possible = count / under.seconds if under else 0.0
     return (
         f"{database:<11}{count:>7}{rate:>9.0f}{possible:>9.0f}{rate / possible if possible else 0:>7.2f}"
