@@ -242,6 +242,14 @@ def test_identifiers_in_an_attached_list_count() -> None:
     assert read("Please register these.", part)["asset"].value == "true"
 
 
+def test_a_table_lists_assets_when_the_text_says_so() -> None:
+    table = Attachment("harbour_may.xlsx", "application/octet-stream", 9_000)
+    assert read("Kindly register the 40 trackers of the attached table.", table)["asset"].value == "true"
+    assert read("Favor de dar de alta los 40 equipos de la tabla.", table, language="es")["asset"].value == "true"
+    assert read("The mileage in the attached export is too low.", table)["asset"].value == "false"
+    assert read("Kindly register 40 trackers, the table follows.")["asset"].value == "false"
+
+
 def test_forwarded_text_counts() -> None:
     assert read("See below.", forwarded="tracker 1120045 is off since noon")["asset"].value == "true"
 

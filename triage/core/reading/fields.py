@@ -46,6 +46,7 @@ class _Mail:
     pasted: tuple[tuple[float, Evidence], ...]
     deeds: tuple[tuple[float, Evidence], ...]  # what was done
     files: tuple[Evidence, ...]  # attachments that hold a list of assets
+    tables: tuple[Evidence, ...]  # attachments that may hold one
     fault: bool | None  # something does not work; None: not known
     aside: bool  # neither a fault nor anything of the services
 
@@ -93,6 +94,11 @@ def _look(
         pasted=tuple(found for passage in passages for found in pasted(passage)),
         deeds=tuple(sorted((deed for passage in passages for deed in deeds(passage)), key=lambda deed: -deed[0])),
         files=tuple(_lists(email, pack)),
+        tables=tuple(
+            Evidence("attachment", "reading", part.filename)
+            for part in email.attachments
+            if part.filename.lower().endswith(_TABLES)
+        ),
         fault=None if request_type is None else pack.request_type_by_id[request_type].severity,
         aside=request_type is not None and request_type == pack.request_types[-1].id,
     )
@@ -160,6 +166,8 @@ def _account(mail: _Mail, entry: RequiredField) -> Label:
 def _asset(mail: _Mail, entry: RequiredField) -> Label:
     if mail.files:
         return Label("true", 0.85, mail.files[:_MOST_EVIDENCE])
+    if mail.tables and mail.signals.of("clue.asset_list"):  # "register the units of the attached sheet"
+        return Label("true", 0.8, (*mail.signals.evidence("clue.asset_list")[:1], *mail.tables)[:_MOST_EVIDENCE])
     return _named(mail, "asset", ("clue.asset", "clue.device"))
 
 
