@@ -26,7 +26,7 @@ _RULE = "="  # stands before the id of a word rule that speaks in the mail
 _TITLE = "s:"  # stands before the stem of a word of the subject, which names the matter better than others
 _LONGEST = 6000  # characters that are looked at: a matter is told at its beginning
 APART = frozenset({"kind"})  # labels that are read before the matter, by themselves
-_FEW = 8  # a mail with fewer words than this is not held to say more by each
+_FEW = 8  # a text with fewer words (and pairs and stems) than this is not held to say more by each
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class Wording:
 
     words: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)  # the word rules that speak in it, told apart by `_RULE`
+    few: int = _FEW
 
     @property
     def all(self) -> dict[str, str]:
@@ -79,35 +80,38 @@ class Wording:
     @property
     def scale(self) -> float:
         """What each of them counts: long mails say no more than short ones."""
-        return 3.0 / math.sqrt(max(len(self.words), _FEW))
+        return 3.0 / math.sqrt(max(len(self.words), self.few))
 
 
-def wording(text: str, subject: str = "", hits: Iterable[Hit] = ()) -> Wording:
+def wording(text: str, subject: str = "", hits: Iterable[Hit] = (), few: int = _FEW) -> Wording:
     """The words, pairs of neighbours and stems of a mail, and the rules that hit; every number is the same word.
 
     The subject of a reply is that of an earlier mail: it still names the matter, but its sentences are not this mail's.
     """
-    found = Wording(rules={_RULE + hit.rule.id: hit.matched for hit in hits})
+    found = Wording(rules={_RULE + hit.rule.id: hit.matched for hit in hits}, few=few)
+    words = found.words
     reply = is_reply(subject)
     for part in (text[:_LONGEST],) if reply else (subject, text[:_LONGEST]):
         before = _START
         for word in tokens(part).words:
             if word in _MARKS:
                 if word == "?":
-                    found.words.setdefault(word, word)
+                    words.setdefault(word, word)
                 before = _START
                 continue
             if word[0].isdigit():
                 word = "#"
-            else:
-                found.words.setdefault(word, word)
+            elif word not in words:
+                words[word] = word
                 if len(word) > _STEM:
-                    found.words.setdefault(word[:_STEM] + "-", word)
-            found.words.setdefault(f"{before} {word}", f"{before} {word}".removeprefix(f"{_START} "))
+                    words.setdefault(word[:_STEM] + "-", word)
+            pair = f"{before} {word}"
+            if pair not in words:
+                words[pair] = word if before == _START else pair
             before = word
     for word in tokens(subject).words:
         if word not in _MARKS:
-            found.words.setdefault(f"{_TITLE}{word[:_STEM]}", word)
+            words.setdefault(f"{_TITLE}{word[:_STEM]}", word)
     return found
 
 

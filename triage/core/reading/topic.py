@@ -24,6 +24,7 @@ _BEGINNING = 250  # characters of the text in which its matter is told
 _LATER = 0.6  # what a rule counts after them
 _IN_SUBJECT = 2.0  # what it counts in the subject
 _OF_ANOTHER = 0.5  # what it counts in the subject of a reply, for what is wanted: that mail was another one
+_FEW = 60  # words, pairs and stems below which each does not say more: three words do not settle a row
 _FOREIGN = 0.5  # how sure a label can be in a language of which the pack has no words
 _OUT = 1.8  # what must speak for "out of scope" more than against it: a partner is not turned away on a hint
 _HINT = 1.0  # how much more the learned words must say where no rule speaks
@@ -103,7 +104,8 @@ def said(text: str, subject: str, signals: Signals) -> tuple[Wording, Signals]:
         left = [hit for hit in hits if hit.in_subject or not isinstance(hit.rule, WordRule) or not _inside(hit, spans)]
         if left:
             kept[name] = left
-    return wording(_without(text, spans), subject, chain.from_iterable(kept.values())), Signals(kept)
+    words = wording(_without(text, spans), subject, chain.from_iterable(kept.values()), _FEW)
+    return words, Signals(kept)
 
 
 def _unspoken(text: str) -> list[tuple[int, int]]:
