@@ -202,6 +202,8 @@ class Daemon:
         if not self.store.shared:
             for runner in self.runners:
                 runner.take()
+            with self.store.begin() as tx:
+                tx.outbox.free(datetime.now(UTC), alone=self.who)
         mailer = Mailer(assembly.smtp(self.loaded))
         scheduler: AsyncIOScheduler
         for number in (signal.SIGTERM, signal.SIGINT):

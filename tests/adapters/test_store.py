@@ -322,6 +322,18 @@ def test_a_mail_is_claimed_by_one_and_due_again_when_he_dies(any_store: Store) -
         assert [mail.attempts for mail in tx.outbox.claim(NOW + HOUR, NOW + 2 * HOUR, 10, "you")] == [2, 2]
 
 
+def test_where_one_daemon_can_be_what_others_had_in_hand_is_due(any_store: Store) -> None:
+    with any_store.begin() as tx:
+        queue(tx, "a")
+        queue(tx, "b")
+        assert len(tx.outbox.claim(NOW, NOW + HOUR, 1, "container:1:2:f0f0f0f0:aaaaaaaa")) == 1
+        [mine] = tx.outbox.claim(NOW, NOW + HOUR, 1, "me")
+        tx.outbox.free(NOW)
+        assert tx.outbox.claim(NOW, NOW + HOUR, 10) == []
+        tx.outbox.free(NOW, alone="me")
+        assert [mail.id for mail in tx.outbox.claim(NOW, NOW + HOUR, 10)] == [mine.id - 1]
+
+
 def test_what_was_never_tried_is_due_when_the_system_clock_is_set_back(any_store: Store) -> None:
     with any_store.begin() as tx:
         queue(tx, "a", next_at=NOW + HOUR)

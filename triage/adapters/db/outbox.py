@@ -150,12 +150,15 @@ class Outbox:
             .values(failed_at=at, next_at=None, claimed_by=None, error=error[:500])
         )
 
-    def free(self, now: datetime, ending: str = "") -> None:
-        """Mail that a daemon of this machine had in hand when it ended is due now; also that of `ending`."""
+    def free(self, now: datetime, *, ending: str = "", alone: str = "") -> None:
+        """Mail that a daemon of this machine had in hand when it ended is due now.
+
+        Also that of `ending`; where there can be one daemon only, `alone`, that of every other.
+        """
         holders = self._connection.execute(
             select(outbox.c.claimed_by).where(outbox.c.claimed_by.is_not(None)).distinct()
         )
-        dead = [who for who in holders.scalars() if who == ending or gone(who)]
+        dead = [who for who in holders.scalars() if who == ending or (alone and who != alone) or gone(who)]
         if dead:
             self._connection.execute(
                 update(outbox).where(outbox.c.claimed_by.in_(dead)).values(next_at=now, claimed_by=None)
