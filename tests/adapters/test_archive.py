@@ -101,3 +101,12 @@ def test_a_folder_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
     (tmp_path / "1.eml").write_bytes(MAIL % b"one")
     os.symlink(tmp_path, tmp_path / "again")
     assert subjects(tmp_path) == ["one"]
+
+
+def test_a_pipe_in_a_folder_is_passed_over_and_a_dead_link_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.eml")
+    (tmp_path / "b.eml").symlink_to(tmp_path / "gone.eml")
+    (tmp_path / "c.eml").write_bytes(b"Subject: c\n\nc")
+    found = dict(archive.mails(tmp_path))
+    assert [Path(name).name for name in found] == ["b.eml", "c.eml"]
+    assert isinstance(found[str(tmp_path / "b.eml")], Fault)

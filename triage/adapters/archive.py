@@ -46,7 +46,8 @@ def _folder(path: Path, *, maildir: bool) -> Iterator[tuple[str, bytes | Fault]]
             if not entry.is_symlink():  # a link may lead back to us
                 yield from mails(entry)
         elif name.lower().endswith(_ENDINGS):
-            yield from _file(entry)
+            if entry.is_file() or not entry.exists():  # a pipe or a socket may never say anything
+                yield from _file(entry)
 
 
 def _names(path: Path) -> list[str]:

@@ -296,7 +296,7 @@ def _as_text(kept: Iterable[Compared]) -> Iterator[str]:
         yield ""
         name = one_line(one.file, 300)
         if one.error:
-            yield f"{name}: cannot be read: {one_line(one.error, 300)}"
+            yield f"{name}: cannot be read: {one_line(one.error.removeprefix('cannot be read: '), 300)}"
             continue
         yield f"{name}: {one_line(one.subject, 120) or '(no subject)'}"
         for key, (before, after) in one.changes.items():
