@@ -7,7 +7,7 @@ import pytest
 
 from triage.core import threads
 from triage.core.model import Address, Attachment, Desk, Email, Label
-from triage.core.pack import Manifest, Pack, Words
+from triage.core.pack import Learned, Manifest, Pack, Words
 from triage.core.reading.body import take_apart
 from triage.core.reading.kind import kind
 from triage.core.reading.machine import keyword
@@ -52,6 +52,21 @@ def test_subject_and_words_tell_the_sort(case: dict[str, str]) -> None:
     label = read(mail(case["subject"], case["text"]))
     assert label.value == case["kind"]
     assert 0.0 < label.confidence <= 1.0
+
+
+def test_learned_words_help_the_rules_and_do_not_outweigh_a_persons_thanks() -> None:
+    weights = {"auto_reply": {"voicemail": 9.0}, "person": {"voicemail": -9.0}}
+    learned = Learned(label="kind", card={}, rules=1.0, start={"auto_reply": 0.0, "person": 0.0}, weights=weights)
+    taught = PACK.model_copy(update={"learned": {"kind": learned}})
+
+    def told(text: str) -> Label:
+        body = take_apart(text)
+        signals = lexicon(taught, ["en"]).signals(body.text, "x")
+        return kind(mail("x", text), body, "en", signals, taught, DESK)
+
+    assert told("Voicemail, thank you.").value == "thanks"
+    assert told("Voicemail, until Monday.").value == "auto_reply"
+    assert "learned.kind.auto_reply" in [one.rule for one in told("Voicemail, until Monday.").evidence]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from reading import train
+from reading import train, train_kind
 from triage.adapters.packs import load
 from triage.core.pack import Learned, Pack, WordRule
-from triage.core.reading.learned import opinions, wording
+from triage.core.reading.learned import opinion, opinions, wording
 from triage.core.reading.matches import Hit
 
 PACK = Path(__file__).parents[2] / "rules" / "navixy"
@@ -88,8 +88,8 @@ def test_an_opinion_names_the_words_that_spoke_for_it() -> None:
 
 def test_a_text_without_known_words_is_judged_by_the_start_alone() -> None:
     pack = load(PACK)
-    for label, opinion in opinions(wording(""), pack).items():
-        assert opinion.scores == pack.learned[label].start
+    for label, heard in opinions(wording(""), pack).items():
+        assert heard.scores == pack.learned[label].start
 
 
 def test_the_shipped_weights_are_made_from_the_corpus_that_lies_here() -> None:
@@ -98,6 +98,22 @@ def test_the_shipped_weights_are_made_from_the_corpus_that_lies_here() -> None:
         card = json.loads((PACK / "model" / f"{label}.json").read_text(encoding="utf-8"))["card"]
         assert card["corpus_sha256"] == digest, f"{label}: run python -m reading.train rules/navixy"
         assert card["mails"] <= len(rows)
+
+
+def test_the_shipped_weights_of_the_kind_are_made_from_its_own_corpus() -> None:
+    rows, digest = train_kind.own_rows()
+    card = json.loads((PACK / "model" / "kind.json").read_text(encoding="utf-8"))["card"]
+    assert card["corpus_sha256"] == digest, "run python -m reading.train_kind rules/navixy"
+    assert len({row["id"] for row in rows}) == len(rows)
+
+
+def test_the_kind_is_asked_for_by_itself_and_is_none_of_the_matter() -> None:
+    pack = load(PACK)
+    heard = opinion(wording("Our desk is closed for the holiday and answers on Monday."), pack, "kind")
+    assert heard is not None and heard.scores["auto_reply"] > heard.scores["person"]
+    assert heard.reasons("auto_reply")
+    assert "kind" not in opinions(wording("x"), pack)
+    assert opinion(wording("x"), Pack.model_construct(learned={}), "kind") is None
 
 
 @pytest.mark.parametrize("label", train.LABELS)

@@ -20,6 +20,8 @@ from triage.adapters.toml_entries import nearest
 from triage.core.errors import Fault
 from triage.core.hours import DAY, DAYS, window
 from triage.core.pack import CHECKS, NONE, Calendar, RequiredField, Scope
+from triage.core.reading.learned import APART
+from triage.core.reading.machine import AUTO_REPLY, PERSON
 from triage.core.reading.phrases import PhraseError, parse
 
 # attribute of an entry -> the chapter whose ids it names, and what is permitted beside them
@@ -348,11 +350,11 @@ def _learned(sheets: Sheets, ids: _Ids) -> Iterator[Fault]:
         place = sheets.place(learned)
         if label != learned.label:
             yield place.fault("label", f"found {learned.label!r}; should be {label!r}, as the file is named")
-        elif label not in SIGNALS:
+        elif label not in SIGNALS and label not in APART:
             yield place.fault("label", f"{label!r} is no label that is learned; {nearest(label, SIGNALS)}")
         else:
-            chapter, beside = SIGNALS[label]
-            known = ids.of(chapter) | {*beside, "null"}  # the guide's word for no value
+            chapter, beside = SIGNALS.get(label, ("", (AUTO_REPLY, PERSON)))
+            known = (ids.of(chapter) if chapter else set()) | {*beside, "null"}  # the guide's word for no value
             for value in sorted((learned.start.keys() | learned.weights.keys()) - known):
                 yield place.fault("start", f"{value!r} is not in {chapter}; {nearest(value, known)}, or train it anew")
 

@@ -19,6 +19,7 @@ from triage.core.model import Body, Desk, Email, Evidence, Label
 from triage.core.pack import Pack
 from triage.core.reading import machine
 from triage.core.reading.body import take_apart
+from triage.core.reading.learned import opinion, wording
 from triage.core.reading.machine import AUTO_REPLY, BOUNCE, CERTAIN, LIST, PERSON, SOME_MACHINE, Sign
 from triage.core.reading.matches import Hit, Lexicon, Signals, once_per_pack
 from triage.core.reading.phrases import fold
@@ -32,7 +33,6 @@ _VERDICT_OF_WORDS = 1.4  # for an automatic reply
 _LOOKED_AT = 3000  # characters of the text in which the sort of a mail shows
 _FEW_WORDS = 6  # a text so short is looked at with what was cut from it
 _HARDLY_ANY = 12  # words below the title of a receipt
-_OPENING = 900  # a machine says what it is at the beginning
 _AGAIN = {BOUNCE: 0.4, AUTO_REPLY: 0.6, LIST: 0.6}  # share of a rule's weight for each further way in which it speaks
 _INLINE_PICTURE = 20_000  # bytes above which a picture in the text is more than a logo
 
@@ -122,6 +122,8 @@ def _named(number: str, text: str) -> bool:
 def _machine(email: Email, body: Body, found: Signals, signals: Signals, pack: Pack, desk: Desk) -> Label:
     """bounce, auto_reply or list when the signs reach a verdict; else no value, and how sure it is that it is none."""
     words = _words_of_machines(email, body, found, pack)
+    if not any(sign.kind in (BOUNCE, LIST) for sign in words):  # learned from neither
+        words += _learned(body, found, pack, alone=not words)
     all_signs = [*machine.signs(email, desk), *words]
     sums = {kind: sum(sign.weight for sign in all_signs if sign.kind == kind) for kind in (BOUNCE, AUTO_REPLY, LIST)}
     best = max(sums, key=lambda kind: sums[kind])
@@ -134,8 +136,9 @@ def _machine(email: Email, body: Body, found: Signals, signals: Signals, pack: P
     total -= 0.0 if certain else _person(email, body, best, found, signals, all_signs)
     evidence = tuple(sign.evidence for sign in all_signs if sign.kind in (best, SOME_MACHINE))
     verdict = _VERDICT
-    if best == AUTO_REPLY and any(not hit.in_subject for hit in found.of("kind.auto_reply")):
-        said = sum(sign.weight for sign in words if sign.kind == AUTO_REPLY)
+    if best == AUTO_REPLY:
+        # (a title alone may be somebody's topic)
+        said = sum(sign.weight for sign in words if sign.kind == AUTO_REPLY and not sign.titled)
         verdict = _VERDICT_OF_WORDS if said >= _VERDICT_OF_WORDS else _VERDICT
     if total >= verdict:
         confidence = 1.0 if certain else min(0.98, 0.6 + 0.2 * (total - verdict))
@@ -161,6 +164,29 @@ def _words_of_machines(email: Email, body: Body, found: Signals, pack: Pack) -> 
     return signs
 
 
+def _learned(body: Body, found: Signals, pack: Pack, *, alone: bool) -> list[Sign]:
+    """What the words of the opening say by what was learned from automatic replies and from people's mails.
+
+    `alone`: no rule speaks for a machine. Then thanks and words that ask or report are a person's.
+    """
+    heard = opinion(wording(machine.learned_from(body.text)), pack, "kind") if body.text else None
+    if heard is None:
+        return []
+    lead = _LEARNED * (heard.scores[AUTO_REPLY] - heard.scores[PERSON])
+    said = AUTO_REPLY if lead > 0 else PERSON
+    most = _MOST_LEARNED if lead > 0 else _MOST_LEARNED_AGAINST
+    if alone and any(found.of(f"kind.{name}") for name in _OF_PERSONS):
+        most = min(most, _MOST_LEARNED_OF_PERSONS)
+    weight = min(most, abs(lead))
+    shown = ", ".join(reason.matched for reason in heard.reasons(said))
+    return [Sign(said, weight, f"learned.kind.{said}", shown, "reading")] if shown else []
+
+
+_LEARNED = 1.3  # weight of a unit of what was learned
+_MOST_LEARNED, _MOST_LEARNED_AGAINST, _MOST_LEARNED_OF_PERSONS = 2.4, 0.4, 1.3
+_OF_PERSONS = ("thanks", "solved", "person", "promise")
+
+
 def _signs(kind_of_mail: str, hits: Sequence[Hit]) -> list[Sign]:
     """Each rule once at its weight, a little more for each further way in which it speaks; a place counts once."""
     seen: dict[str, set[str]] = {}
@@ -176,13 +202,15 @@ def _signs(kind_of_mail: str, hits: Sequence[Hit]) -> list[Sign]:
         share = 1.0 if not words else _AGAIN[kind_of_mail]
         words.add(known)
         taken.append((hit.in_subject, hit.start, hit.end))
-        signs.append(Sign(kind_of_mail, hit.rule.weight * share, hit.rule.id, hit.matched, hit.rule.clause))
+        signs.append(
+            Sign(kind_of_mail, hit.rule.weight * share, hit.rule.id, hit.matched, hit.rule.clause, hit.in_subject)
+        )
     return signs
 
 
 def _counts(hit: Hit, kind_of_mail: str, subject: str) -> bool:
     if not hit.in_subject:
-        return kind_of_mail == LIST or hit.start < _OPENING
+        return kind_of_mail == LIST or hit.start < machine.OPENING
     return _program_subject(subject, hit.start, hit.end)
 
 

@@ -19,6 +19,7 @@ from triage.core.model import Desk, Email, Evidence
 CERTAIN = 3.0  # weight of what people's mail never has
 
 BOUNCE, AUTO_REPLY, LIST, LOOP = "bounce", "auto_reply", "list", "loop"
+OPENING = 900  # characters at the beginning of a text in which a machine says what it is
 SOME_MACHINE = "machine"  # a machine, but the sign does not say which
 PERSON = "person"
 
@@ -32,12 +33,18 @@ class Sign:
     rule: str  # a rule of the pack, or the name of the header sign
     seen: str
     clause: str = ""  # of the rule; a header sign has none
+    titled: bool = False  # seen in the subject
 
     @property
     def evidence(self) -> Evidence:
         if self.clause:
             return Evidence(self.rule, self.clause, self.seen)
         return Evidence(f"header.{self.rule}", "reading", self.seen[:200])
+
+
+def learned_from(text: str) -> str:
+    """What of a text is learned from, and held against what was learned, to tell automatic replies."""
+    return text[:OPENING]
 
 
 def own_mail(email: Email, desk: Desk) -> Sign | None:
