@@ -45,9 +45,9 @@ def _folder(path: Path, *, maildir: bool) -> Iterator[tuple[str, bytes | Fault]]
         elif entry.is_dir():
             if not entry.is_symlink():  # a link may lead back to us
                 yield from mails(entry)
-        elif name.lower().endswith(_ENDINGS):
-            if entry.is_file() or not entry.exists():  # a pipe or a socket may never say anything
-                yield from _file(entry)
+        # A pipe or a socket may never say anything; a dead link is told.
+        elif name.lower().endswith(_ENDINGS) and (entry.is_file() or not entry.exists()):
+            yield from _file(entry)
 
 
 def _names(path: Path) -> list[str]:
