@@ -10,6 +10,7 @@ import pytest
 from tests.steps.desk import ANA, IVO, MONDAY, SUPPORT, Story, reading, shipped_pack
 from tests.steps.folders import Folders
 from triage.adapters.mime import parse
+from triage.core.errors import Conflict
 from triage.core.model import Email, Reading, Trust
 from triage.core.reading.read import read
 from triage.steps.again import again
@@ -286,6 +287,18 @@ def test_a_mail_that_was_quarantined_twice_is_handled_once(again_: str, any_desk
         assert requeue(desk, mail, email) in ("ready", "ignored")
     assert desk.count() == 1 == len(desk.sent())
     assert desk.receive(email) == "ignored"
+
+
+def test_a_mail_that_two_handle_again_at_once_is_handled_once(any_desk: Story) -> None:
+    desk, email = any_desk, any_desk.mail()
+    mail = quarantined(desk, email, 99)
+    with desk.store.look() as tx:
+        known = tx.mails.by_id(mail)
+    assert known
+    assert requeue(desk, mail, email) == "ready"
+    with pytest.raises(Conflict), desk.store.begin() as tx:
+        again(tx, known, email, reading(), desk.office, Telling(desk.now), Trust())
+    assert desk.count() == 1 == len(desk.sent())
 
 
 def quarantined(desk: Story, email: Email, uid: int, duplicate_of: int | None = None) -> int:

@@ -18,7 +18,7 @@ from triage.adapters.db.mails import KnownMail
 from triage.adapters.db.store import Store
 from triage.adapters.imap import FolderStatus
 from triage.adapters.readers import Done, Job
-from triage.core.errors import LeaseLost, MailError, Permanent, Temporary
+from triage.core.errors import Conflict, LeaseLost, MailError, Permanent, Temporary
 from triage.steps.again import again
 from triage.steps.intake import Inbox
 from triage.steps.office import Office
@@ -91,6 +91,8 @@ class Recall:
             return self._one(key, known)
         except (Temporary, Permanent, LeaseLost):
             raise
+        except Conflict:
+            return 0  # `triage requeue` was faster: the next round sees what became of it
         except Exception as error:
             events.surprise("message.surprise", error, message_id=known.message_id)
             self._unmark(key, known, f"surprise: {type(error).__name__}")

@@ -134,10 +134,13 @@ class Mails:
         self.forget_foreseen()
         self._connection.execute(update(mails).where(mails.c.id == mail).values(**values))
 
-    def remove(self, mail: int) -> None:
-        """Forget that a mail was handled."""
+    def remove(self, mail: int, *, folder: str = "") -> bool:
+        """Forget that a mail was handled, and its further deliveries. Whether it was there (in this folder)."""
         self.forget_foreseen()
-        self._connection.execute(delete(mails).where(mails.c.id == mail))
+        statement = delete(mails).where(mails.c.id == mail)
+        return bool(
+            self._connection.execute(statement.where(mails.c.folder == folder) if folder else statement).rowcount
+        )
 
     def forget_old(self, before: datetime, limit: int = 1000) -> int:
         """Delete mails that were handled before this time and belong to no ticket (any more). Returns how many."""
