@@ -245,3 +245,15 @@ def test_check_connects_and_sends_nothing(smtpd: Smtpd) -> None:
 
     asyncio.run(work())
     assert (smtpd.connections, smtpd.mails) == (1, [])
+
+
+def test_check_finds_that_the_server_does_not_take_our_sender(smtpd: Smtpd) -> None:
+    async def work() -> None:
+        async with Mailer(settings(smtpd)) as mailer:
+            await mailer.check(SENDER)
+            smtpd.misbehave("sender-refused")
+            with pytest.raises(MailerUnusable, match="mend from_address or the log-in"):
+                await mailer.check(SENDER)
+
+    asyncio.run(work())
+    assert smtpd.mails == []

@@ -118,13 +118,17 @@ class Mailer:
             await line.client.quit(timeout=1)
         line.client.close()
 
-    async def check(self) -> None:
-        """Connects and logs in, sends nothing."""
+    async def check(self, sender: str = "") -> None:
+        """Connects, logs in and names the sender; sends nothing."""
+        stage = "connecting"
         try:
-            async with asyncio.timeout(self._settings.send_seconds), self._room, self._line():
-                pass
+            async with asyncio.timeout(self._settings.send_seconds), self._room, self._line() as line:
+                if sender:
+                    stage = "naming the sender"
+                    await line.client.mail(sender)
+                    await line.client.rset()
         except (SMTPException, OSError, TimeoutError) as error:
-            self._explain(error, "connecting", "")
+            self._explain(error, stage, "")
 
     async def send(self, sender: str, recipient: str, raw: bytes) -> Sent:
         """Hands one mail over. `sender` is the envelope's; "" is the null sender."""

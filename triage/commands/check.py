@@ -259,7 +259,7 @@ def _smtp(loaded: Loaded) -> str:
 
     async def ask() -> None:
         async with Mailer(settings) as mailer:
-            await mailer.check()
+            await mailer.check(loaded.config.smtp.from_address)
 
     asyncio.run(ask())
     return f"{settings.host}:{settings.port} takes mail from {loaded.config.smtp.from_address}"
