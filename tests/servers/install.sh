@@ -16,7 +16,8 @@ command -v setpriv >/dev/null || missing="$missing util-linux"
 command -v openssl >/dev/null || missing="$missing openssl"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    quietly apt-get update -qq
+    echo "Installing $missing ..."
+    apt-get update -qq >/dev/null 2>&1 || true # one source of others that fails is no reason to stop
     quietly env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 else
     echo "the tests need servers that are not installed; run: sudo apt-get install $missing" >&2

@@ -11,7 +11,8 @@ python=$1
 venv=$2
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        quietly apt-get update -qq
+        echo "Installing python3-venv ..."
+        apt-get update -qq >/dev/null 2>&1 || true # one source of others that fails is no reason to stop
         quietly env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
     else
         echo "Python's venv module is missing; run: sudo apt-get install python3-venv" >&2
