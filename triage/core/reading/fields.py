@@ -181,7 +181,7 @@ def _named(mail: _Mail, field: str, clues: tuple[str, ...]) -> Label:
 
 
 def _element(mail: _Mail, entry: RequiredField) -> Label:
-    score = particularity(mail.signals) - 0.45 + 0.2 * (math.log1p(mail.words) - 3.3)
+    score = particularity(mail.signals) - 0.55 + 0.2 * (math.log1p(mail.words) - 3.3)
     score += 0.2 * bool(mail.named) + 0.3 * bool(mail.pasted)
     score += 0.4 * bool(mail.fault) - 1.4 * mail.aside
     if mail.own is not mail.signals and particularity(mail.own) <= 0:
