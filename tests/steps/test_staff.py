@@ -10,7 +10,7 @@ import pytest
 from tests.steps.desk import ANA, IVO, LUIS, SUPPORT, Story, reading, subject_of
 from triage.adapters.db.store import Store
 from triage.core.directory import Directory
-from triage.core.model import Contact, Label
+from triage.core.model import Contact, Evidence, Label
 
 INCOMPLETE = ("account",)
 HOUR = timedelta(hours=1)
@@ -109,6 +109,14 @@ def test_an_automatic_mail_of_a_specialist_answers_nobody(desk: Story, kind: str
     out_of_office = desk.mail(IVO, to=(ANA,), cc=(SUPPORT,), answers=[mail.message_id])
     assert desk.receive(out_of_office, reading(kind=kind)) == "ignored"
     assert state(desk) == "open"
+
+
+def test_a_terse_answer_that_only_sounds_automatic_answers(desk: Story) -> None:
+    mail = desk.request()
+    heard = Label("auto_reply", 0.9, (Evidence("learned.kind.auto_reply", "reading", "mended"),))
+    answer = desk.mail(IVO, to=(ANA,), cc=(SUPPORT,), answers=[mail.message_id])
+    desk.receive(answer, reading("It is mended.", kind=heard))
+    assert desk.ticket()["state"] == "answered"
 
 
 def test_a_mail_that_only_might_be_automatic_answers(desk: Story) -> None:

@@ -30,6 +30,7 @@ RECALL = "recall:"  # the key of a refused mail that is to be handled again (ste
 _MOST_RECALLED = 20  # mails of one address, the newest
 _UNFINISHED = (lifecycle.OPEN, lifecycle.AWAITING, lifecycle.ANSWERED, lifecycle.REFUSED)
 _MACHINE = ("auto_reply", "bounce", "list")
+_LEARNED = "learned."  # how evidence begins that is no rule's
 _FROM_US = "header.own-address"  # the rule that sees nothing but our address
 _ADDRESS = re.compile(r"[A-Za-z0-9._+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
 _LONGEST = 20_000  # characters of a forwarded mail that are searched for its sender
@@ -93,7 +94,9 @@ def _automatic(email: Email, reading: Reading, office: Office, *, commanded: boo
         return marked or any(one.rule != _FROM_US for one in kind.evidence)
     if commanded and not marked:
         return False
-    return kind.value in _MACHINE and kind.confidence >= office.rules.pack.unsure.kind
+    # What was learned from partners' mail is no judge of specialists', who write "It is mended." and no more.
+    heard = all(one.rule.startswith(_LEARNED) for one in kind.evidence) and bool(kind.evidence)
+    return kind.value in _MACHINE and kind.confidence >= office.rules.pack.unsure.kind and not heard
 
 
 def answer(
