@@ -279,3 +279,9 @@ def test_the_demo_s_server_outlives_a_garbage_collection() -> None:
         for _ in range(3):
             gc.collect()  # the task of the connection waits for a command
             assert client.noop()[0] == "OK"
+
+
+def test_a_password_file_may_come_from_an_editor_that_marks_its_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfcorrect horse\r\n")
+    (tmp_path / "config.toml").write_text('[smtp]\npassword_file = "secret"\n')
+    assert config.load(tmp_path / "config.toml", {}).config.smtp.password.get_secret_value() == "correct horse"

@@ -299,7 +299,7 @@ def _read_secret_files(data: dict[str, Any], base: Path, faults: list[str]) -> N
             faults.append(f"{name}.{secret}: given itself and as {secret}_file; leave one of them out")
             continue
         try:
-            section[secret] = (base / Path(named).expanduser()).read_text("utf-8").rstrip("\r\n")
+            section[secret] = (base / Path(named).expanduser()).read_text("utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "not UTF-8 text"
             faults.append(f"{name}.{secret}_file: {named} cannot be read: {why}; name a file that we may read")
