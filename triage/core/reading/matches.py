@@ -6,6 +6,7 @@ A reader asks for a family ("service") and gets each value's weight with the wor
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -99,12 +100,14 @@ class Lexicon:
         silencing = {phrase: 0 for rule in rules for phrase in rule.unless}
         silencing = {phrase: len(rules) + number for number, phrase in enumerate(silencing)}
         # By place (in the text, in the subject) and payload: each rule that speaks there, with what silences it.
-        self._heard = [
-            {
-                number: (rule, rule.signal, frozenset(silencing[phrase] for phrase in rule.unless))
-                for number, rule in enumerate(rules)
+        self._heard: list[list[tuple[WordRule, str, frozenset[int]] | None]] = [
+            [
+                (rule, rule.signal, frozenset(silencing[phrase] for phrase in rule.unless))
                 if rule.where in ("any", place)
-            }
+                else None
+                for rule in rules
+            ]
+            + [None] * len(silencing)
             for place in ("text", "subject")
         ]
         self._matcher = Matcher(
@@ -130,23 +133,30 @@ class Lexicon:
         if not matches:
             return
         silencers: dict[int, list[Match]] = {}
-        for match in matches:
-            if match[0] >= len(self.rules):
-                silencers.setdefault(match[0], []).append(match)
+        count = len(self.rules)
+        for match in [match for match in matches if match[0] >= count]:
+            silencers.setdefault(match[0], []).append(match)
+        # There are hundreds for a mail: everything here is the short way.
         spans, heard, hits, make = said.spans, self._heard[in_subject], found.hits, tuple.__new__
-        for match in matches:
-            number, first, last = match
-            if number not in heard:
+        keep: dict[int, Callable[[Hit], None]] = {}
+        stops: list[int] | None = None
+        for number, first, last in matches:
+            speaking = heard[number]
+            if speaking is None:
                 continue
-            rule, signal, unless = heard[number]
-            if unless and not unless.isdisjoint(silencers) and _silenced(match, unless, silencers, said.words):
-                continue
-            start, end = spans[first][0], spans[last - 1][1]
-            hit = make(Hit, (rule, text[start:end], start, end, in_subject))  # hundreds for a mail: the short way
-            if signal in hits:
-                hits[signal].append(hit)
+            rule, signal, unless = speaking
+            if unless and not unless.isdisjoint(silencers):
+                if stops is None:
+                    stops = [place for place, word in enumerate(said.words) if word in _SENTENCE_ENDS]
+                if _silenced(first, last, unless, silencers, stops):
+                    continue
+            if last - first == 1:
+                start, end = spans[first]
             else:
-                hits[signal] = [hit]
+                start, end = spans[first][0], spans[last - 1][1]
+            if number not in keep:
+                keep[number] = hits.setdefault(signal, []).append
+            keep[number](make(Hit, (rule, text[start:end], start, end, in_subject)))
 
     def _forms(self, found: Signals, text: str, in_subject: bool) -> None:
         at, forms = 0, self.forms
@@ -163,14 +173,13 @@ class Lexicon:
             at += len(line) + 1
 
 
-def _silenced(match: Match, unless: frozenset[int], silencers: dict[int, list[Match]], words: Sequence[str]) -> bool:
-    """Whether one of these stands in the sentence of a match."""
-    _, begin, end = match
-    first, last = begin, end
-    while first > 0 and words[first - 1] not in _SENTENCE_ENDS and begin - first < _FAR:
-        first -= 1
-    while last < len(words) and words[last] not in _SENTENCE_ENDS and last - end < _FAR:
-        last += 1
+def _silenced(
+    begin: int, end: int, unless: frozenset[int], silencers: dict[int, list[Match]], stops: Sequence[int]
+) -> bool:
+    """Whether one of these stands in the sentence of a match. `stops`: the places of the marks that end sentences."""
+    before, behind = bisect_left(stops, begin), bisect_left(stops, end)
+    first = max(stops[before - 1] + 1 if before else 0, begin - _FAR)
+    last = min(stops[behind], end + _FAR) if behind < len(stops) else end + _FAR
     return any(first <= other[1] and other[2] <= last for payload in unless for other in silencers.get(payload, ()))
 
 

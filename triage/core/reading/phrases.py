@@ -210,12 +210,13 @@ class _State(dict[int, "_State | None"]):
     As a dictionary: the state after a word of each class, made when it is first met; None where nothing goes on.
     """
 
-    __slots__ = ("_matcher", "ends", "threads")
+    __slots__ = ("_matcher", "ends", "payloads", "threads")
 
     def __init__(self, matcher: Matcher, threads: tuple[_Thread, ...], ends: tuple[int, ...]) -> None:
         self._matcher = matcher
         self.threads = threads
         self.ends = ends  # entries
+        self.payloads = matcher.payloads(ends)
 
     def __missing__(self, kind: int) -> _State | None:
         self[kind] = self._matcher.after(self, kind)
@@ -341,20 +342,29 @@ class Matcher:
                 continue
             at = index + 1
             ends: dict[int, int] | None = None
-            while state is not None:
-                if state.ends:
-                    if ends is None:
-                        ends = {}
-                    for entry in state.ends:
-                        ends[entry] = at  # a later end is of a more wanted way
-                state = state[classes[at]]
+            after = state[classes[at]]
+            while after is not None:
                 at += 1
-            if ends:
-                for entry in sorted(ends) if len(ends) > 1 else ends:
+                if after.ends:
+                    if ends is None:
+                        ends = dict.fromkeys(state.ends, index + 1)
+                    for entry in after.ends:
+                        ends[entry] = at  # a later end is of a more wanted way
+                after = after[classes[at]]
+            if ends is None:  # as after most words
+                at = index + 1
+                for payload in state.payloads:
+                    found.append((payload, index, at))
+            else:
+                for entry in sorted(ends):
                     found.append((payloads[entry], index, ends[entry]))
         return found
 
     # ------------------------------------------------------------ making the automaton
+
+    def payloads(self, entries: Iterable[int]) -> tuple[int, ...]:
+        """What these entries stand for, in their order."""
+        return tuple(self._payloads[entry] for entry in sorted(entries))
 
     def begun(self, kind: int) -> _State | None:
         """The state after a first word."""
