@@ -105,6 +105,8 @@ def test_faults_of_texts_are_told_beside_those_of_entries(spoil: Spoil, folder: 
     spoil("replies/es/accepted.txt", "{{ due }}", "{{ duee }}")
     faults = spoil("targets.toml", "hours = 2", 'hours = "two"')
     assert {fault.file for fault in faults} == {"acme/targets.toml", "acme/replies/es/accepted.txt"}
+    faults = spoil("policy.toml", "ask_at_most = 2", 'ask_at_most = "two"')
+    assert {fault.file.rpartition("/")[2] for fault in faults} == {"targets.toml", "accepted.txt", "policy.toml"}
 
 
 @pytest.mark.parametrize("file", ["clauses.toml", "services.toml", "fields.toml"])

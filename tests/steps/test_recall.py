@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.steps.desk import AUTHSERV, SUPPORT, Story, reading
+from tests.steps.desk import AUTHSERV, SUPPORT, Story, reading, text_of
 from tests.steps.folders import Folders
 from triage.core.directory import Directory
 from triage.core.model import Contact, Email, Trust
@@ -61,6 +61,22 @@ def test_after_partner_the_refused_mail_becomes_a_ticket_with_its_own_receive_ti
     assert (ticket["clock_started_at"], ticket["due_at"]) == (received, received + timedelta(hours=6))
     assert [one["recipient"] for one in desk.sent("accepted")] == [TOM]
     assert desk.promises()[0].to == TOM
+
+
+def test_one_who_is_given_to_a_partner_with_two_plans_is_asked_which(desk: Story, folders: Folders) -> None:
+    year = desk.now + timedelta(days=365)
+    desk.office.directory = Directory(
+        [
+            Contact("Acme", "paas", "ana@acme.example"),
+            Contact("Acme", "cloud", "ana@acme.example", subscription_until=year),
+            Contact("Acme", "paas", "luis@acme.example", status="suspended"),
+        ]
+    )
+    mail = refused(desk, folders)
+    desk.command("#partner Acme", mail.message_id)
+    recall(desk, folders)
+    assert desk.ticket()["state"] == "awaiting_partner"
+    assert "PaaS or Cloud" in text_of(desk.sent("incomplete")[0]["raw"])
 
 
 def test_it_is_handled_again_once_and_moved_to_its_folder(desk: Story, folders: Folders) -> None:

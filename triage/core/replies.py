@@ -276,7 +276,7 @@ def _context(pack: Pack, language: str, facts: Facts) -> Mapping[str, Any]:
         "incomplete": "incomplete" in facts.flags,
         "encrypted": "encrypted" in facts.flags,  # nothing of it could be read
         "previous_ticket": facts.previous_ticket,
-        "more": _plain(facts.extra),  # for staff's mails
+        "more": _plain(facts.extra, _desk_zone(pack)),  # for staff's mails
     }
 
 
@@ -307,11 +307,16 @@ def _time(pack: Pack, language: str, at: datetime, zone: str) -> str:
     utc = _moment(pack, language, at.astimezone(UTC)) + " UTC"
     if not zone or zone == "UTC":
         return utc
-    city = zone.rpartition("/")[2].replace("_", " ")
+    city = _city(zone)
     local = at.astimezone(ZoneInfo(zone))
     same_day = local.date() == at.astimezone(UTC).date()
     shown = f"{at.astimezone(UTC):%H:%M} UTC" if same_day else utc
     return f"{_moment(pack, language, local)} ({city}) = {shown}"
+
+
+def _city(zone: str) -> str:
+    """Europe/Madrid -> Madrid"""
+    return zone.rpartition("/")[2].replace("_", " ")
 
 
 def _moment(pack: Pack, language: str, at: datetime) -> str:
@@ -335,12 +340,21 @@ def _in(texts: Texts, language: str) -> str:
     return texts.get(language, "")
 
 
-def _plain(value: Any) -> Any:
-    """Values for staff's mails: words of others on one line, times as text."""
+def _desk_zone(pack: Pack) -> str:
+    """Where the desk works: the zone of the calendar of reminders and digests."""
+    policy = pack.policy  # one that is broken is none: its pack's texts are looked at all the same
+    calendar = pack.calendar_by_id.get(policy.calendar) if policy else None
+    return calendar.zone if calendar else "UTC"
+
+
+def _plain(value: Any, zone: str) -> Any:
+    """Values for staff's mails: words of others on one line, times as text, as clocks show them where the desk is."""
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _plain(inner, zone) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_plain(inner, zone) for inner in value]
+    if isinstance(value, datetime) and zone != "UTC":
+        return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({_city(zone)})"
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return one_line(value, 300) if isinstance(value, str) else value
