@@ -61,6 +61,7 @@ def test_the_unspoiled_copy_has_no_fault(folder: Path) -> None:
         ("calendars.toml", 'zone = "UTC"', 'zone = "Mars/Olympus"', "zone", "no IANA time zone; nothing known is like it"),
         ("severities.toml", "rank = 2", "rank = 1", "rank", "found 1, which is that of '1'; which of the two is the graver?"),
         ("severities.toml", "rank = 1", "rank = 0", "rank", "should be at least 1"),
+        ("severities.toml", '[[request_type]]', '[[request_type]]\nclause = "tabel"', "clause", "did you mean 'table'?"),
         ("services.toml", 'documentation = "https:', 'documentation = "www:', "documentation", "should be the address of a page"),
         ("fields.toml", 'reader = "evidence"', 'reader = "forms"', "reader", 'no [[form]] has the signal "field.evidence"'),
         ("policy.toml", 'digest_at = "05:30"', 'digest_at = "13:00"', "digest_at", "nobody works then or later"),

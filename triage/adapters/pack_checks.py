@@ -29,6 +29,7 @@ _REFERENCES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
     "calendars": {"clause": ("clauses", ())},
     "deployments": {"clause": ("clauses", ()), "calendar": ("calendars", ())},
     "severities": {"clause": ("clauses", ())},
+    "request_types": {"clause": ("clauses", ())},
     "targets": {
         "clause": ("clauses", ()),
         "deployments": ("deployments", ()),
