@@ -17,6 +17,7 @@ from triage.core.model import (
     Contact,
     Decision,
     Email,
+    Evidence,
     History,
     Label,
     Reading,
@@ -167,6 +168,15 @@ def test_machine_mail_is_never_answered(rules: Rules, kind: str) -> None:
     for sender in (ANA, Sender("x@y.example", "", "unknown")):
         found = decided(rules, reading(kind=kind), sender)
         assert (found.state, found.folder, found.reply, found.clock) == ("ignored", "ignored", None, None)
+
+
+def test_a_partners_mail_that_only_sounds_like_a_machines_is_seen_by_a_person(rules: Rules) -> None:
+    learned, said = Evidence("learned.kind.auto_reply", "reading", "x"), Evidence("en.auto.away", "reading", "x")
+    heard = replace(reading(), kind=Label("auto_reply", 0.8, (learned,)))
+    found = decided(rules, heard)
+    assert (found.state, found.folder, found.reply, found.clock) == ("ignored", "ready", None, None)
+    assert decided(rules, replace(heard, kind=Label("auto_reply", 0.8, (learned, said)))).folder == "ignored"
+    assert decided(rules, heard, Sender("kim@x.example", status="unknown")).folder == "ignored"
 
 
 def test_thanks_neither_reopens_nor_restarts(rules: Rules) -> None:

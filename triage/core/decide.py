@@ -60,8 +60,7 @@ def decide(
     if email.error:
         return Decision("ignored", "quarantine", ("unreadable",), lifecycle.NOTHING)
     if reading.kind.value in MACHINE and reading.kind.confidence >= rules.pack.unsure.kind:
-        return Decision("ignored", "ignored", (f"machine:{reading.kind.value}",), lifecycle.NOTHING,
-                        evidence=reading.kind.evidence)  # fmt: skip
+        return _machine(case)
     if sender.staff:
         return Decision("ignored", "ready", ("staff",), lifecycle.NOTHING)
     if sender.status != directory.AUTHORIZED and not _let_in(case):
@@ -100,6 +99,20 @@ def requirement(reading: Reading, rules: Rules, deployment: str | None) -> Requi
         reading.service.value,
         reading.severity.value,
         reading.out_of_scope.value,
+    )
+
+
+def _machine(case: Case) -> Decision:
+    """Filed away. A partner's mail that only sounds like a machine's, by what was learned, is seen by a person."""
+    kind = case.reading.kind
+    heard = bool(kind.evidence) and all(one.rule.startswith("learned.") for one in kind.evidence)
+    seen = heard and case.sender.status == directory.AUTHORIZED and not case.sender.staff
+    return Decision(
+        "ignored",
+        "ready" if seen else "ignored",
+        (f"machine:{kind.value}",),
+        lifecycle.NOTHING,
+        evidence=kind.evidence,
     )
 
 
