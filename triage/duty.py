@@ -62,6 +62,27 @@ class Duty:
         """Who has it instead of us."""
         return self._others.get(name, "")
 
+    def stand_by(self, name: str) -> None:
+        """Let its holder know that we would do it."""
+        with self._store.begin() as tx:
+            tx.leases.stand_by(name, self._who, datetime.now(UTC))
+
+    def give_away(self, name: str) -> bool:
+        """Give a duty back when somebody waits for it who has two less of its kind. Whether we did."""
+        kind = name.partition(" ")[0]
+        with self._lock:
+            held = self._held.get(name)
+            ours = sum(one.startswith(kind + " ") for one in self._held)
+            if held is None or ours < 2:
+                return False
+            with self._store.begin() as tx:
+                who = tx.leases.standing_by(name, datetime.now(UTC))
+                if not who or who == self._who or ours < tx.leases.held_by(who, kind) + 2:
+                    return False
+                tx.leases.release(held.lease)
+            del self._held[name]
+            return True
+
     def renew(self) -> list[str]:
         """Keep what we hold. Returns what we lost."""
         lost = []

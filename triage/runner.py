@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from triage.daemon import Daemon
 
 _STANDBY_SECONDS = 3.0  # between looks whether the mailbox has become free
+_GIVEN_SECONDS = 12.0  # in which whoever waited for a mailbox can take it before we take it back
 
 
 class MailboxRunner:
@@ -34,6 +36,7 @@ class MailboxRunner:
         self._mailbox: Mailbox = assembly.imap(daemon.loaded, box)
         self._thread: threading.Thread | None = None
         self._standing_by = False
+        self._given = -_GIVEN_SECONDS  # when we gave the mailbox away, of time.monotonic()
         self._rounds: _Rounds | None = None
         self.caught_up = False  # whether what came while we were down has been handled, here or by another daemon
 
@@ -57,12 +60,23 @@ class MailboxRunner:
 
     def _may_read(self) -> bool:
         """Whether the mailbox is ours; while it is another's, wait a little."""
-        if self._daemon.duty.take(self.name):
-            self._standing_by = False
-            return True
-        self._stand_by()
+        duty = self._daemon.duty
+        if time.monotonic() - self._given >= _GIVEN_SECONDS:
+            if duty.take(self.name):
+                self._standing_by = False
+                return True
+            self._stand_by()
+            duty.stand_by(self.name)
         self._daemon.stopping.wait(_STANDBY_SECONDS)
         return False
+
+    def _give_away(self) -> bool:
+        """Let another daemon read this mailbox, which has less to do. Whether we did: between two rounds only."""
+        if not self._daemon.store.shared or not self._daemon.duty.give_away(self.name):
+            return False
+        self._given = time.monotonic()
+        self._stand_by()
+        return True
 
     def _stand_by(self) -> None:
         """Another has it: let go of everything, and say so once."""
@@ -104,6 +118,8 @@ class MailboxRunner:
                     self.caught_up = True
                     daemon.silence.works(self.name)
                     waits = pauses()
+                    if self._give_away():
+                        continue
                     self._mailbox.select(self._box.folder)
                     self._mailbox.wait(self._box.poll_seconds, stopping)
                 except LeaseLost:

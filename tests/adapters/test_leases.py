@@ -17,6 +17,7 @@ from triage.adapters.db.leases import LENGTH, Lease
 from triage.adapters.db.store import Store
 from triage.adapters.db.tables import leases as table
 from triage.core.errors import LeaseLost
+from triage.duty import Duty
 
 NOW = datetime(2026, 1, 5, 6, tzinfo=UTC)
 ME, OTHER = "far:1:2:f0f0f0f0:aaaaaaaa", "away:1:2:f1f1f1f1:bbbbbbbb"
@@ -70,6 +71,21 @@ def test_another_container_with_the_name_of_this_host_is_not_taken_for_dead(any_
     there = f"{host}:1:2:f0f0f0f0:aaaaaaaa"  # its processes have numbers of their own
     assert isinstance(take(any_store, there), Lease)
     assert take(any_store, OTHER) == there
+
+
+def test_who_has_much_to_do_gives_to_who_waits_and_has_less(any_store: Store) -> None:
+    busy, idle = Duty(any_store, ME), Duty(any_store, OTHER)
+    boxes = ["mailbox a", "mailbox b", "mailbox c"]
+    assert all(busy.take(one) for one in (*boxes, "clocks"))
+    assert not any(busy.give_away(one) for one in boxes)  # nobody waits
+    for one in boxes:
+        assert not idle.take(one)
+        idle.stand_by(one)
+    assert [busy.give_away(one) for one in boxes] == [True, True, False]
+    assert idle.take("mailbox a") and idle.take("mailbox b")
+    busy.stand_by("mailbox a")
+    assert not busy.give_away("mailbox c") and not idle.give_away("mailbox a")  # as even as can be
+    assert busy.renew() == [] == idle.renew()
 
 
 def test_who_stands_by_waits_for_nothing_that_the_holder_does(postgres_url: str) -> None:

@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, event, func, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from triage.adapters.db.tables import leases
 from triage.core.errors import LeaseLost
 
 LENGTH = timedelta(seconds=20)  # without renewal; renewed every few seconds
+_STANDBY = "standby: "  # and the name of a lease: who waits for it
 
 
 _END = text(
@@ -97,6 +99,26 @@ class Leases:
         epoch = row.epoch if row.holder == who else row.epoch + 1
         self._connection.execute(update(leases).where(leases.c.name == name).values(epoch=epoch, **values))
         return Lease(name, who, epoch)
+
+    def stand_by(self, name: str, who: str, now: datetime) -> None:
+        """Let the holder know that somebody would do his work. Of several the last one is known."""
+        row = {"holder": who, "epoch": 0, "expires_at": self._clock(now) + LENGTH / 2}
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(leases).values(name=_STANDBY + name, **row)
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+
+    def standing_by(self, name: str, now: datetime) -> str:
+        """Who waits for this lease; "" when nobody does."""
+        query = select(leases.c.holder).where(leases.c.name == _STANDBY + name, leases.c.expires_at > self._clock(now))
+        who = self._connection.execute(query).scalar()
+        return "" if who is None or gone(who) else str(who)
+
+    def held_by(self, who: str, kind: str) -> int:
+        """How many leases of this kind somebody has."""
+        query = select(func.count()).where(
+            leases.c.holder == who, leases.c.name.startswith(kind + " ", autoescape=True)
+        )
+        return int(self._connection.execute(query).scalar_one())
 
     def hold(self, lease: Lease) -> None:
         """Make sure that the lease is still ours until this transaction ends. Raises LeaseLost."""
