@@ -73,6 +73,12 @@ class Fleet:
             for kind, raws in {"request": [*asked, late], "more": again, **rest}.items():
                 self.sent.setdefault(kind, []).extend(raws)
 
+    def poll(self, seconds: int) -> None:
+        """How often at least there is a round: between two of them a mailbox may change hands."""
+        for box in self.desk.settings["mailbox"]:
+            box["poll_seconds"] = seconds
+        self.desk.write()
+
     def again(self) -> bool:
         """When all is done and nothing has happened yet: more mail. Always false."""
         if self.all_done():
@@ -210,6 +216,7 @@ def test_frozen_at_each_step_loses_and_doubles_nothing(step: str, fleet: Fleet) 
 @pytest.mark.timeout(1800)
 def test_random_freezes_and_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     chance, desk = random.Random(20261125), fleet.desk
+    fleet.poll(3)
     daemons = [desk.start() for _ in range(3)]
     desk.wait_for("daemon.started", 3)
     asleep: dict[int, float] = {}  # which, and until when
@@ -237,9 +244,7 @@ def test_random_freezes_and_kills_lose_and_double_nothing(fleet: Fleet) -> None:
 
 def test_mailboxes_spread_and_are_given_back_at_the_end(fleet: Fleet) -> None:
     desk = fleet.desk
-    for box in desk.settings["mailbox"]:
-        box["poll_seconds"] = 3  # between two rounds a mailbox changes hands
-    desk.write()
+    fleet.poll(3)
     first = desk.start()
     desk.wait_for("daemon.started")
     fleet.wait(lambda: fleet.read_by(first), "reading")
