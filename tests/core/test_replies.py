@@ -131,6 +131,24 @@ def test_faulty_templates_are_told_with_their_file(rules: Rules) -> None:
         assert any(fault.startswith(said) for fault in faults), said
 
 
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("{{ nobody.x }}", "unknown variable 'nobody'"),
+        ("{{ ['Mo', 'Tu', 'We', 'Th', 'Fr', 'Sa'][weekday] }}", "cannot be filled in"),
+        ("{% set x = day %}{{ y }}", "unknown variable 'y'; did you mean 'day'?"),
+        ("{% if day > 1 %}x{% endif %}", "would be empty"),
+        ("{{ day | nofilter }}", "No filter named"),
+        ("{% for", "line 1"),
+    ],
+)
+def test_a_faulty_way_of_writing_times_is_told_once(rules: Rules, moment: str, said: str) -> None:
+    texts = {language: dict(files) for language, files in rules.pack.replies.items()}
+    texts["es"]["moment"] = moment
+    (fault,) = check_templates(rules.pack.model_copy(update={"replies": texts}))
+    assert str(fault).startswith("replies/es/moment.txt") and said.partition(";")[0] in str(fault)
+
+
 def test_a_template_cannot_leave_its_sandbox(rules: Rules) -> None:
     texts = {language: dict(files) for language, files in rules.pack.replies.items()}
     texts["en"]["accepted"] = "Subject: x\n\n{{ vendor.__class__.__mro__ }}"

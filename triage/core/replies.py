@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -92,6 +92,7 @@ _BETWEEN_LANGUAGES = "\n\n" + "-" * 40 + "\n\n"
 _LONGEST_QUESTION = 400
 _LONGEST_TEXT = 100_000  # characters of a reply; more is a mistake in its template
 _NAME = re.compile(r"[^\W\d_]+(?:[ .'’-]{1,2}[^\W\d_]+){0,3}\.?")
+_UNFILLABLE = (TemplateError, ConfigError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 _MOMENT_KEYS = ("weekday", "day", "month", "year", "hour", "minute")
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False, autoescape=False
@@ -116,15 +117,14 @@ def check_templates(pack: Pack, *, fill: bool = True) -> list[Fault]:
     samples = tuple(_samples(pack)) if fill else ()
     for language in pack.manifest.languages:
         texts = pack.replies.get(language, {})
-        contexts = [_context(pack, language, facts) for facts in samples]
-        wanted = (*TO_PARTNERS, MOMENT, *(TO_STAFF if language == first else ()))
+        moment = list(_template_faults(pack, language, MOMENT, f"replies/{language}/{MOMENT}.txt")) if texts else []
+        sound = _without_moment(pack, language) if moment else pack
+        contexts = [_context(sound, language, facts) for facts in samples]
+        faults += moment
+        wanted = (*TO_PARTNERS, *(TO_STAFF if language == first else ()))
         for name in wanted:
             file = f"replies/{language}/{name}.txt"
-            if name not in texts:
-                faults.append(Fault(file, "", "is missing: every reply needs a text in each language of the pack"))
-                continue
-            names_known = set(_MOMENT_KEYS) if name == MOMENT else known
-            faults += _template_faults(pack, language, name, file, names_known, contexts)
+            faults += _template_faults(pack, language, name, file, known, contexts)
         names = (*TO_PARTNERS, *TO_STAFF, MOMENT)
         for name in sorted(set(texts) - set(names)):
             close = difflib.get_close_matches(name, names, 1)
@@ -138,12 +138,26 @@ def variables(pack: Pack) -> set[str]:
     return set(_context(pack, pack.manifest.languages[0], Facts()))
 
 
+def _without_moment(pack: Pack, language: str) -> Pack:
+    """The pack with its way of writing times left out in this language, for it is broken."""
+    texts = {name: source for name, source in pack.replies[language].items() if name != MOMENT}
+    return pack.model_copy(update={"replies": {**pack.replies, language: texts}})
+
+
 def _template_faults(
-    pack: Pack, language: str, name: str, file: str, known: set[str], contexts: Sequence[Mapping[str, Any]]
+    pack: Pack,
+    language: str,
+    name: str,
+    file: str,
+    known: Iterable[str] = _MOMENT_KEYS,
+    contexts: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[Fault]:
-    source = pack.replies[language][name]
+    source = pack.replies.get(language, {}).get(name)
+    if source is None:
+        yield Fault(file, "", "is missing: every reply needs a text in each language of the pack")
+        return
     try:
-        unknown = meta.find_undeclared_variables(_ENVIRONMENT.parse(source)) - known
+        unknown = meta.find_undeclared_variables(_ENVIRONMENT.parse(source)) - set(known)
     except TemplateError as error:
         yield Fault(file, f"line {getattr(error, 'lineno', 1)}", str(error.message))
         return
@@ -155,7 +169,14 @@ def _template_faults(
     if unknown:
         return
     if name == MOMENT:
-        if not _moment(pack, language, datetime(2026, 1, 31, 8, tzinfo=UTC)).strip():
+        try:
+            written = [
+                _moment(pack, language, datetime(2026, month, 2 * month, 8, tzinfo=UTC)) for month in range(1, 13)
+            ]
+        except _UNFILLABLE as error:
+            yield Fault(file, "", f"cannot be filled in: {error}")
+            return
+        if not all(written):
             yield Fault(file, "", "would be empty")
         return
     if not source.startswith("Subject:"):
@@ -164,15 +185,7 @@ def _template_faults(
     for context in contexts:
         try:
             subject, body = _filled(source, context)
-        except (
-            TemplateError,
-            ConfigError,
-            TypeError,
-            ValueError,
-            ArithmeticError,
-            LookupError,
-            AttributeError,
-        ) as error:
+        except _UNFILLABLE as error:
             yield Fault(file, "", f"cannot be filled in: {error}")
             return
         if len(body) > _LONGEST_TEXT:
