@@ -27,6 +27,7 @@ CONNECTOR = 1.3  # it goes on, wherever a part begins: "also"; lighter ones only
 
 _APART = 25  # characters before a connector within a sentence, and between two
 _REST = 15  # characters that must follow it
+_GREETS = 40  # characters of a part that does no more than greet
 _FEW = 2  # content words of a line before a list that says nothing but that questions follow
 _STEM = 5  # letters by which words are held to be the same
 _PREFIX = "question."
@@ -64,7 +65,7 @@ class Part:
         """Whether it only greets, thanks, announces or hands over."""
         if any(name in self.hits for name in ("thanks", "several", "fyi", "info")):
             return True
-        return "greeting" in self.hits and len(self.words) <= 3
+        return "greeting" in self.hits and len(self.words) <= 3 and self.end - self.start <= _GREETS
 
     def connects(self, weight: float, within: int) -> bool:
         """Whether a connector of at least that weight stands within so many characters of the beginning."""
@@ -172,10 +173,12 @@ def candidates(found: Sequence[Part], several: float) -> list[int]:
             chosen.append(index)
     if several >= 2 and len(chosen) < 2:
         picked = set(chosen)
+        told_of = [index for index, part in enumerate(found) if len(part.words) > 1 and not part.idle]
         chosen = [
             index
             for index, part in enumerate(found)
-            if index in picked or (part.opens and part.words and not part.idle)
+            if index in picked
+            or (part.words and not part.idle and (part.opens or (len(told_of) == several and index in told_of)))
         ]
     return _without_announcement(found, chosen, announced)
 

@@ -26,7 +26,7 @@ THRESHOLD = 1.5  # what a boundary between two questions must reach
 LONGEST = 1200  # characters of one question that are quoted back
 MOST = 20  # questions of one mail that are told apart
 
-_TRUST = 1.2  # how far below the threshold a boundary may stay when the mail says that there are two
+_TRUST = 1.5  # how far below the threshold a boundary may stay when the mail says that there are two
 _BARE = 60  # characters below which words without a subject matter only say that there is a question
 _SAME = 3  # shared words by which a part is known to come back to an earlier question
 _SUREST = 0.95  # no reading of words is surer than that
@@ -116,9 +116,10 @@ def _told_before(found: Sequence[Part], first: int, *, answers: bool) -> _Matter
     greet or thank, or the mail goes on with a conversation.
     """
     told = [part for part in found[:first] if part.words and not part.unit.pasted and not part.idle]
-    if answers or sum(len(part.words) for part in told) < 4:
-        return None
     part = found[first]
+    aside = any(each.connects(ASIDE, NEAR) for each in found[first - 1 : first + 1])
+    if answers or sum(len(part.words) for part in told) < (2 if aside else 3):
+        return None
     another = any(each.connects(MATTER, each.end) for each in found[first - 1 : first + 1])
     if not another and not ((part.asks or part.wants) and part.connects(CONNECTOR, NEAR)):
         return None
@@ -206,7 +207,7 @@ def _place(before: Part, part: Part, matter: _Matter, connector: float, several:
         score += several
     elif part.unit.item >= 0:
         score -= 1.5  # the writer put both into one item
-    elif before.wants and not before.asks:
+    elif before.wants and not before.asks and not part.wants:
         score -= 0.6  # "We would like one. Which formats do you take?"
     if own_item and part.unit.list == before.unit.list:
         return score + (2.0 if part.unit.numbered else 1.4)
@@ -235,9 +236,10 @@ def _ties(part: Part, new: int, *, led_over: bool) -> float:
     if "detail" in part.hits and not (led_over and part.asks):
         in_item = part.unit.item >= 0 and part.opens
         ties += 1.5 if (new <= 2 or not part.asks) and not in_item else 0.7
-    if "demand" in part.hits:
+    own_item = part.unit.item >= 0 and part.opens
+    if "demand" in part.hits and not own_item:
         ties += 1.5
-    if "purpose" in part.hits and not part.asks:
+    if "purpose" in part.hits and not part.asks and not own_item:
         ties += 1.0  # "I want to install a new server" tells why he asks
     return ties
 

@@ -19,6 +19,9 @@ _MARK = re.compile(
 )
 # "1 how ...": a mark only where lines begin with 1 and with 2.
 _BARE = re.compile(r"^[ \t]{0,8}(?P<number>\d{1,2})[ \t]{1,4}(?=[^\W\d_])", re.MULTILINE)
+# "Panel: we need to know ...": an item where such lines stand below words that end with a colon.
+_LABELLED = re.compile(r"[ \t]{0,8}[^\W\d_][^:?¿\n]{2,60}:[ \t]{1,3}(?=[^\W\d_¿\"])")
+_SAYS = 5  # words behind such a label; fewer are a form that is filled in
 # The same marks within a running line: "two things: 1) ... 2) ..."
 _INLINE = re.compile(
     r"(?<=[\s:;,.])\(?(?P<number>[1-9])[.)][ \t]{0,2}(?=[^\W\d_]|[¿¡\"'“«])"
@@ -109,20 +112,30 @@ class _Blocks:
             self._item(mark, start + mark.end(), end)
         elif _PASTED.match(line):
             self._pasted(start, end)
+        elif self._led(line):
+            self._item(None, start + len(line) - len(line.lstrip()), end)
         else:
             self._prose(start + len(line) - len(line.lstrip()), end)
         self._fresh = False
 
-    def _item(self, mark: re.Match[str], start: int, end: int) -> None:
-        kind = mark.lastgroup or "bullet"
+    def _led(self, line: str) -> bool:
+        """Whether a line is an item by its label: below a lead that ends with a colon, or below another such item."""
+        label = _LABELLED.match(line)
+        if label is None or not self.found or len(line[label.end() :].split()) < _SAYS:
+            return False
+        last = self.found[-1]
+        return (self._kind == "label" and last.item >= 0) or self.text[last.end - 1] == ":"
+
+    def _item(self, mark: re.Match[str] | None, start: int, end: int) -> None:
+        kind = (mark.lastgroup or "bullet") if mark else "label"
         # A list goes on over paragraphs between its items as long as it counts on.
-        begins = kind == "number" and int(mark.group(kind)) == 1
+        begins = mark is not None and kind == "number" and int(mark.group(kind)) == 1
         if begins or kind != self._kind or len(self.found) - self._marked_at > _BETWEEN:
             self.lists += 1
         self.paragraph += 1
         self.items += 1
         self._kind, self._marked_at = kind, len(self.found)
-        self.found.append(_Block(start, end, self.paragraph, self.items, self.lists, kind != "bullet"))
+        self.found.append(_Block(start, end, self.paragraph, self.items, self.lists, kind in ("number", "letter")))
 
     def _pasted(self, start: int, end: int) -> None:
         if self.found and self.found[-1].pasted and not self._fresh:
