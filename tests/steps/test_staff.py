@@ -269,6 +269,29 @@ def test_split_makes_a_second_ticket_with_the_same_clock_and_promise(any_desk: S
     assert (state(desk, 1), state(desk, 2)) == ("answered", "answered")
 
 
+def test_of_split_tickets_the_number_in_the_subject_tells_which_is_answered(any_desk: Story) -> None:
+    desk = any_desk
+    mail = desk.request()
+    desk.command("#split", mail.message_id)
+    desk.answer(mail.message_id, desk.thread(), subject="Re: [#1002] Empty report")
+    assert (state(desk, 1), state(desk, 2)) == ("open", "answered")
+    desk.request(answers=[mail.message_id, desk.thread()], subject="Re: [#1002] Empty report")
+    assert (state(desk, 1), state(desk, 2), desk.told(2)[-1]) == ("open", "open", "reply.queued")
+
+
+def test_a_number_in_the_subject_leads_to_no_other_partners_ticket_and_to_no_closed_one(desk: Story) -> None:
+    mail, other = desk.request(), desk.request("tom@bolt.example")
+    closed = desk.request(subject="Old")
+    desk.command("#close", closed.message_id)
+    for number in (1002, 1003, 9999):
+        desk.request(answers=[mail.message_id], subject=f"Re: [#{number}] Empty report")
+    assert (desk.told(1).count("ticket.updated"), desk.told(2).count("ticket.updated"), desk.count()) == (3, 0, 3)
+    assert other.subject == "Empty report"
+    both = "Re: [#1002] Re: [#1001] Empty report"  # his own desk writes a number, too
+    desk.request(answers=[mail.message_id], subject=both)
+    assert desk.told(1).count("ticket.updated") == 4
+
+
 def test_several_commands_are_carried_out_in_their_order_and_each_told(desk: Story) -> None:
     mail = desk.request(said=reading(has=INCOMPLETE))
     said = desk.command("#severity 2\n#accept\n#frobnicate\n#deployment moon\n#close", mail.message_id)

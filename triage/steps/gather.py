@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -75,7 +75,7 @@ def gather(tx: Transaction, email: Email, reading: Reading, office: Office, trus
         for candidate in tickets(tx, email, office, quoted=reading.body.quoted):
             foreign = candidate.partner not in partners
             if not foreign:
-                ticket = _newest(tx, candidate)
+                ticket = _newest(tx, named(tx, email, candidate, partners))
                 break
         if len(partners) > 1:
             who = _for_one_partner(tx, who, ticket)
@@ -106,11 +106,21 @@ def tickets(tx: Transaction, email: Email, office: Office, *, quoted: str = "") 
     ids = threads.references(email)
     yield from tx.tickets.by_numbers(threads.own_tickets(ids, office.desk))
     yield from tx.tickets.by_message_ids(ids)
-    named = threads.in_subject(email.subject)
-    if named:
-        yield from tx.tickets.by_numbers([named])
+    number = threads.in_subject(email.subject)
+    if number:
+        yield from tx.tickets.by_numbers([number])
     elif in_quote := threads.in_subject(quoted):
         yield from tx.tickets.by_numbers([in_quote])
+
+
+def named(tx: Transaction, email: Email, found: TicketState, partners: Collection[str]) -> TicketState:
+    """The ticket that somebody wrote into the subject in place of the one to which the thread leads, if these partners
+    have it: tickets that were split from one mail share its thread, and their number alone tells them apart."""
+    number = threads.in_subject(email.subject)
+    if number is None or number == found.number or f"[#{found.number}]" in email.subject:
+        return found
+    meant = (one for one in tx.tickets.by_numbers([number]) if one.partner in partners)
+    return next((one for one in meant if one.state != lifecycle.CLOSED), found)
 
 
 def _newest(tx: Transaction, ticket: TicketState) -> TicketState:

@@ -335,7 +335,8 @@ def _ticket(tx: Transaction, email: Email, office: Office) -> TicketState | None
     found = list(gather.tickets(tx, email, office))
     if found:
         reached = [one for one in found if one.state != lifecycle.CLOSED and _reaches_partner(email, one, office)]
-        return (reached or found)[0]
+        first = (reached or found)[0]
+        return gather.named(tx, email, first, [first.partner])
     subject = threads.bare_subject(email.subject).lower()
     for address in (*email.to, *email.cc):
         if not subject or directory.listed(address.address, (*office.staff, *office.desk.addresses)):
