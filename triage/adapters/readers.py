@@ -42,6 +42,7 @@ _MUCH = 100_000  # bytes: as much as some mails more
 _START_SECONDS = 120.0  # until a reader must be ready: machines can be slow, and it loads much
 _ALONE_SECONDS = 30  # beyond the limit for a mail: then a reader that nobody ends any more ends itself
 _MEMORY = 3_000_000_000  # bytes of addresses that a reader may use
+YOUNG = 20_000  # objects between two rounds of the garbage collector: a mail makes thousands that need none
 _SECRET_NAMES = ("PASSWORD", "PASSFILE", "SECRET", "TOKEN", "CREDENTIAL", "TRIAGE_")
 _PRELOADED = ["triage.adapters.readers", "triage.adapters.mime", "triage.core.reading.read"]
 _Sent = tuple[bytes, datetime | None, frozenset[str]]
@@ -311,6 +312,7 @@ def _serve(pipe: Connection, pack: Pack, desk: Desk, seconds: float, make: Make)
     threading.Thread(target=_listen, args=(pipe, waiting), daemon=True).start()
     _confine()
     gc.freeze()  # what is there now stays: the pack need not be gone through again and again
+    gc.set_threshold(YOUNG, 10, 10)
     pipe.send_bytes(pickle.dumps("ready"))
     while (job := waiting.get()) is not None:
         signal.alarm(int(seconds) + _ALONE_SECONDS)  # a daemon that was killed ends nobody
