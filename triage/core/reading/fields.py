@@ -27,7 +27,7 @@ _REPLY = re.compile(r"\s{0,9}(?:re|aw|sv|vs|antw|odp|rv|res|rif|ynt)\s?(?:\[\d{1
 _TABLES = (".xlsx", ".xls", ".csv", ".ods", ".tsv", ".txt")
 _CELLS = str.maketrans(",;\t", "|||")  # a comma next to a number in a sentence means something else
 _DONE = 0.4  # what speaks against a field when nothing is left to do: much against what is wanted, little against deeds
-_OF_FAULT = {True: 0.35, None: 0.25, False: 0.0}  # what speaks for deeds when a fault is told
+_OF_FAULT = {True: 0.55, None: 0.45, False: 0.0}  # what speaks for deeds when a fault is told
 _MOST_SAID = 3.5  # weight of words that tell a deed by themselves
 _ATTACHED_TEXT = 4000  # characters of an attachment that are looked through for identifiers
 
@@ -136,7 +136,7 @@ def _concreteness(mail: _Mail) -> float:
     if mail.own is not mail.signals:
         score += 0.3 * mail.signals.weight("field.description")  # a reply's subject says a little
     said = mail.words - _unsaid(mail.own)
-    score += min(said, 60) / 12 - 1.25
+    score += min(said, 60) / 12 - 1.4
     if said >= _ENOUGH_WORDS and not any(hit.rule.weight > 0 for hit in mail.own.of("field.description")):
         score += 0.8  # words that the pack does not know, rather than none
     score += 0.4 * min(mail.own.weight("field.element"), 3.0)
@@ -195,7 +195,7 @@ def _element(mail: _Mail, entry: RequiredField) -> Label:
 def _actions(mail: _Mail, entry: RequiredField) -> Label:
     done = [weight for weight, _ in mail.deeds[:_MOST_EVIDENCE]]
     told = done[0] + 0.35 * sum(done[1:]) if done else 0.0
-    score = told + min(mail.signals.weight("field.actions"), _MOST_SAID) - 1.2
+    score = told + min(mail.signals.weight("field.actions"), _MOST_SAID) - 1.4
     score += _OF_FAULT[mail.fault] + 0.3 * mail.done  # who says that it works again tells what he did
     evidence = [evidence for weight, evidence in mail.deeds if weight >= 0.5]
     return _answer(score, (*evidence[:3], *mail.signals.evidence("field.actions")))
