@@ -20,6 +20,7 @@ _SENTENCE = re.compile(r"[^.!?;\n]+")
 _NUMBER = re.compile(r"\d{3,}")
 _OWN_WORDS = 8  # words beside thanks that an answer may have and still be no more than thanks
 _OWN_WORDS_UNMARKED = 6
+_BESIDE_ASSENT = 4  # words beside "ok" or "understood" where nobody thanks
 _BESIDE_PRAISE = 1  # and as many more beside each further word of thanks
 _MOST_PRAISE = 5
 
@@ -55,7 +56,10 @@ def thanks(text: str, found: Signals, marked: bool, attached: bool) -> Label | N
         return None
     beside = len(re.findall(r"[^\W_]+", inside.without(text)))
     praise = min(_MOST_PRAISE, len({hit.start for hit in thanked}) - 1)
-    if beside > (_OWN_WORDS if marked else _OWN_WORDS_UNMARKED) + _BESIDE_PRAISE * praise:
+    most = _OWN_WORDS if marked else _OWN_WORDS_UNMARKED
+    if all(hit.rule.weight < 1 for hit in thanked):
+        most = _BESIDE_ASSENT  # "On my phone it is OK with the same settings" tells something
+    if beside > most + _BESIDE_PRAISE * praise:
         return None
     return Label(THANKS, round(0.9 - 0.03 * beside, 2), evidence)
 
