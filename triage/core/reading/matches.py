@@ -167,6 +167,8 @@ class Lexicon:
                     pattern = forms[number]
                     if count < pattern.needs.digits or (pattern.chars and pattern.chars.isdisjoint(line)):
                         continue
+                    if not pattern.search(line, 0, _LONGEST_LINE):  # nearly always
+                        continue
                     for start, end in pattern.places(line):
                         hit = Hit(pattern.form, line[start:end], at + start, at + end, in_subject)
                         found.hits.setdefault(pattern.form.signal, []).append(hit)
@@ -189,6 +191,7 @@ class _Pattern:
     def __init__(self, form: Form) -> None:
         self.form = form
         self._pattern = re.compile(form.pattern, re.IGNORECASE if form.ignore_case else 0)
+        self.search = self._pattern.search
         self.needs = needs(form.pattern)
         self.chars = frozenset(form.needs)
         self._near = Matcher((0, phrase) for phrase in form.near)
