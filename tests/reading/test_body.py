@@ -299,6 +299,17 @@ HOSTILE = {
     "footers": ("sent from my sent from " * 5 + "\n") * 3_000,
     "greetings": ("un saludo cordial y " * 4 + "\n") * 3_000,
     "disclaimers": "This email is " * 50_000,
+    "quote marks that come and go": "> a\nb\n" * 50_000,
+    "quote marks of many depths": "".join("> " * (n % 40) + "word\n" for n in range(20_000)),
+    "attributions that lack an end": "El mar, 8 jul 2025 a las 11:20, Soporte (<a@b.example>) escribió\n" * 3_000,
+    "attributions by the hundred": "Soporte kirjoitti 4.11.2025 klo 10.12:\n\n" * 1_500,
+    "addresses below dates": "8/7/2025 11:20\n<a@b.example> escribió:\n" * 1_500,
+    "header names alone": "De:\nEnviado:\nPara:\nAsunto:\n\n" * 700,
+    "headers in many languages": "Από: x\nОт: x\n发件人： x\nمن: x\n" * 750,
+    "letterheads": "Regards,\nKen Okoro\nken@okoro.example\n+44 20 5550 0100\nwe are here\n" * 600,
+    "pictures": "![a](b)\n" * 3_000,
+    "dots": ". " * 100_000,
+    "information": "the information transmitted " * 8_000,
 }
 
 

@@ -167,7 +167,7 @@ def _words_of_machines(email: Email, body: Body, found: Signals, pack: Pack) -> 
 def _learned(body: Body, found: Signals, pack: Pack, *, alone: bool) -> list[Sign]:
     """What the words of the opening say by what was learned from automatic replies and from people's mails.
 
-    `alone`: no rule speaks for a machine. Then thanks and words that ask or report are a person's.
+    `alone`: no rule speaks for a machine. Then few words, thanks, and words that ask or report are a person's.
     """
     heard = opinion(wording(machine.learned_from(body.text)), pack, "kind") if body.text else None
     if heard is None:
@@ -175,7 +175,7 @@ def _learned(body: Body, found: Signals, pack: Pack, *, alone: bool) -> list[Sig
     lead = _LEARNED * (heard.scores[AUTO_REPLY] - heard.scores[PERSON])
     said = AUTO_REPLY if lead > 0 else PERSON
     most = _MOST_LEARNED if lead > 0 else _MOST_LEARNED_AGAINST
-    if alone and any(found.of(f"kind.{name}") for name in _OF_PERSONS):
+    if alone and (len(body.text.split()) < _ENOUGH or any(found.of(f"kind.{name}") for name in _OF_PERSONS)):
         most = min(most, _MOST_LEARNED_OF_PERSONS)
     weight = min(most, abs(lead))
     shown = ", ".join(reason.matched for reason in heard.reasons(said))
@@ -184,6 +184,7 @@ def _learned(body: Body, found: Signals, pack: Pack, *, alone: bool) -> list[Sig
 
 _LEARNED = 1.3  # weight of a unit of what was learned
 _MOST_LEARNED, _MOST_LEARNED_AGAINST, _MOST_LEARNED_OF_PERSONS = 2.4, 0.4, 1.3
+_ENOUGH = 14  # words of a text on which what was learned may decide alone
 _OF_PERSONS = ("thanks", "solved", "person", "promise")
 
 
