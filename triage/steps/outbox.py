@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -34,6 +35,7 @@ ONE_MAIL = timedelta(seconds=45)  # that one mail may take to be sent; none is b
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=4)
 _BATCH = 50
 _GATHERING = 0.02  # seconds in which outcomes are gathered, to be written down together
+_GATHERED = 8  # then there are enough: what is not written down is sent once more after a kill
 
 
 class MailerPort(Protocol):
@@ -159,8 +161,10 @@ class OutboxRound:
         sent, more = 0, True
         while more:
             batch = [await known.get()]
-            if known.empty() and batch != [None]:
-                await asyncio.sleep(_GATHERING)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GATHERING):
+                    while batch[-1] is not None and len(batch) < _GATHERED:
+                        batch.append(await known.get())
             while not known.empty():
                 batch.append(known.get_nowait())
             more = None not in batch
