@@ -29,10 +29,10 @@ torture: $(READY) servers ## the long tests: kills by the hundred, fuzzing by th
 	@$(BIN)/python -m pytest -m slow
 
 bench: $(READY) servers ## measure the whole: mails per second, latency, memory
-	@$(BIN)/python bench/whole.py
+	@$(BIN)/python -m bench.whole
 
 profile: $(READY) servers ## where the time goes
-	@$(BIN)/python bench/whole.py --profile 1000
+	@$(BIN)/python -m bench.whole --profile 1000
 
 servers: ## what the tests need: Dovecot and PostgreSQL
 	@sh tests/servers/install.sh

@@ -1,4 +1,4 @@
-"""What reading a mail costs: `python bench/mime.py [FOLDER]`.
+"""What reading a mail costs: `python -m bench.mime [FOLDER]`.
 
 CPU time for one mail, the best of five rounds, beside mail-parser and the stdlib on the same bytes; and the memory that
 a large mail takes. With a folder also the mean over its files.

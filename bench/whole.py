@@ -1,10 +1,10 @@
 """The whole, measured: mails in a Dovecot mailbox until their tickets stand and their replies were accepted.
 
-    python bench/whole.py                       100, 1,000 and 10,000 mails, SQLite and PostgreSQL; latency; growth
-    python bench/whole.py --mails 1000 --database sqlite
-    python bench/whole.py --latency             from the delivery to the accepted reply, on an idle mailbox
-    python bench/whole.py --growth              the cost of a mail with 100 and with 100,000 tickets stored
-    python bench/whole.py --profile 1000        where the time of the daemon goes
+    python -m bench.whole                       100, 1,000 and 10,000 mails, SQLite and PostgreSQL; latency; growth
+    python -m bench.whole --mails 1000 --database sqlite
+    python -m bench.whole --latency             from the delivery to the accepted reply, on an idle mailbox
+    python -m bench.whole --growth              the cost of a mail with 100 and with 100,000 tickets stored
+    python -m bench.whole --profile 1000        where the time of the daemon goes
 
 The floor is measured in the same run on the same mails and servers (bench/floor.py). What the columns mean stands in
 bench/README.md.
@@ -16,13 +16,10 @@ import argparse
 import platform
 import random
 import statistics
-import sys
 import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import floor, growth, mails, profiled
 from bench.desk import USER, Desk
