@@ -180,6 +180,10 @@ class _Rounds:
         def lease() -> Lease:
             return daemon.duty.lease(name)
 
+        def queued() -> None:
+            daemon.wake_outbox()
+
+        raws = assembly.raws(daemon.loaded)
         self._daemon, self._name, self._readers = daemon, name, readers
         self.intake = Intake(
             mailbox,
@@ -187,10 +191,10 @@ class _Rounds:
             store,
             readers,
             office,
-            assembly.raws(daemon.loaded),
+            raws,
             lease=lease,
             stopping=stopping,
-            queued=lambda: daemon.wake_outbox(),
+            queued=queued,
             fault=fault,
         )
         self._answers = (
@@ -206,9 +210,9 @@ class _Rounds:
             store,
             readers,
             office,
-            assembly.raws(daemon.loaded),
+            raws,
             lease=lease,
-            queued=lambda: daemon.wake_outbox(),
+            queued=queued,
             fault=fault,
         )
         self._moves = Moves(mailbox, inbox, store, readers, office, lease=lease, fault=fault)

@@ -74,8 +74,8 @@ def _look(
     body: Body,
     signals: Signals,
     pack: Pack,
-    done: bool = False,
-    request_type: str | None = None,
+    done: bool,
+    request_type: str | None,
 ) -> _Mail:
     text = body.readable  # as the signals were made
     passages = (Passage(email.subject, signals, True), Passage(text, signals, False))
